@@ -1,0 +1,156 @@
+"""Appends deliveries to the ledger, many in one commit, and folds them in the same statement."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from eventstore.arrays import Array, Bigint, Bytea, Integer, Text, Timestamptz, Uuids
+from eventstore.database import Database
+from eventstore.durable import ONE_TO_BLAME, write
+from eventstore.events import Delivery, Entry, Event
+from eventstore.group_commit import GroupCommit, Limits, Size
+from eventstore.statements import statement
+
+ROW_OVERHEAD = 512
+"""Bytes that one event weighs beside its body: its columns, keys and index entries."""
+
+
+class Recorded(NamedTuple):
+    """What became of one delivery, after the commit that keeps it."""
+
+    events: int
+    """Events that were new."""
+    repeats: int
+    """Items that repeated an event."""
+    conflicts: int
+    """New events that differ from another of their key in more than the timestamp."""
+
+
+_ENTRY_COLUMNS: Mapping[str, type[Array]] = {
+    "entry_id": Uuids,
+    "kind": Text,
+    "client_id": Text,
+    "received_at": Timestamptz,
+    "body": Bytea,
+    "signature": Bytea,
+    "secret_id": Text,
+    "rules": Integer,
+    "rejection": Text,
+    "replays": Uuids,
+    "salt": Bytea,
+}
+
+_EVENT_COLUMNS: Mapping[str, type[Array]] = {
+    "item": Integer,
+    "idempotency_key": Text,
+    "digest": Bytea,
+    "content_hash": Bigint,
+    "event_type": Text,
+    "message_id": Text,
+    "message_reference": Text,
+    "channel": Text,
+    "message_status": Text,
+    "channel_status": Text,
+    "supplier_status": Text,
+    "message_failure_code": Text,
+    "channel_failure_code": Text,
+    "cascade_type": Text,
+    "cascade_order": Integer,
+    "retry_count": Integer,
+    "occurred_at": Timestamptz,
+    "effective_at": Timestamptz,
+}
+
+if tuple(_ENTRY_COLUMNS) != Entry._fields or tuple(_EVENT_COLUMNS) != Event._fields:
+    raise AssertionError("the columns of append.sql are not the fields of Entry and Event")
+
+
+def append_statement(folds: Mapping[str, str]) -> str:
+    """Return `append.sql` with each fold (name, SQL over `delivered`) as a part of the same statement."""
+    parts = "".join(f",\n{name} AS (\n{sql}\n)" for name, sql in folds.items())
+    return statement("eventstore", "append").replace("/* folds */", parts)
+
+
+def _parameters(batch: Sequence[Delivery]) -> dict[str, Array]:
+    entries = zip(*(delivery.entry for delivery in batch), strict=True)
+    parameters = {
+        name: array(values) for (name, array), values in zip(_ENTRY_COLUMNS.items(), entries, strict=True)
+    }
+    events = [event for delivery in batch for event in delivery.events]
+    columns = zip(*events, strict=True) if events else ((),) * len(_EVENT_COLUMNS)
+    parameters |= {
+        name: array(values) for (name, array), values in zip(_EVENT_COLUMNS.items(), columns, strict=True)
+    }
+    parameters["event_entry_id"] = Uuids(
+        [delivery.entry.entry_id for delivery in batch for _ in delivery.events]
+    )
+    return parameters
+
+
+def _measure(delivery: Delivery) -> Size:
+    rows = max(1, len(delivery.events))
+    return Size(rows, len(delivery.entry.body) + rows * ROW_OVERHEAD)
+
+
+class Appender:
+    """Writes deliveries to the ledger of one database; each is answered after the commit that keeps it."""
+
+    def __init__(
+        self,
+        database: Database,
+        folds: Mapping[str, str],
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        writers: int = 1,
+    ) -> None:
+        """Take the folds (name, SQL over `delivered`) that keep the read model in step."""
+        self._database = database
+        self._statement = append_statement(folds).encode()
+        self._queue = GroupCommit(
+            self._append, _measure, limits=limits, writers=writers, splits_on=ONE_TO_BLAME
+        )
+
+    def open(self) -> None:
+        """Start to write."""
+        self._queue.open()
+
+    async def close(self) -> None:
+        """Write what waits, and stop."""
+        await self._queue.close()
+
+    @property
+    def full(self) -> bool:
+        """Whether `append` would be refused now."""
+        return self._queue.full
+
+    async def append(self, delivery: Delivery) -> Recorded:
+        """Record a delivery; return after the commit that keeps it.
+
+        Raises `Overloaded` where too much waits, `Closed` after `close`, `DatabaseUnavailable` where no
+        commit could be had, and a `psycopg.Error` or `Unrecorded` where the database refuses it.
+        """
+        return await self._queue.submit(delivery)
+
+    async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
+        return _recorded(batch, await write(self._database, self._statement, _parameters(batch)))
+
+
+def _recorded(
+    batch: Sequence[Delivery], outcomes: Sequence[tuple[str, UUID, int | None]]
+) -> Sequence[Recorded]:
+    """Return what became of each delivery.
+
+    One that an earlier run had committed is told as it would have been then, as far as that is known: the
+    answer to the supplier is the same.
+    """
+    repeats = Counter(entry_id for outcome, entry_id, _ in outcomes if outcome == "repeat")
+    conflicts = Counter(entry_id for outcome, entry_id, _ in outcomes if outcome == "conflict")
+    return [
+        Recorded(
+            events=len(delivery.events) - repeats[delivery.entry.entry_id],
+            repeats=repeats[delivery.entry.entry_id],
+            conflicts=conflicts[delivery.entry.entry_id],
+        )
+        for delivery in batch
+    ]

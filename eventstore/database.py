@@ -1,0 +1,121 @@
+"""The one door to PostgreSQL: a pool of connections that psycopg and SQLAlchemy Core share.
+
+Every connection works in UTC and under the role that the service is granted, never as owner. It keeps
+the warnings that the server sends, because a commit that "succeeds" with one may not be durable.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from eventstore.arrays import Array, ArrayDumper
+from eventstore.errors import LedgerError
+
+CONNECT_TIMEOUT = 5
+"""Seconds for one attempt to connect; PostgreSQL may be starting."""
+
+
+class DatabaseUnavailable(LedgerError):
+    """The database cannot be reached."""
+
+
+class LedgerConnection(AsyncConnection[TupleRow]):
+    """A connection that remembers the warnings that the server has sent it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start to listen for notices."""
+        super().__init__(*args, **kwargs)
+        self.warnings: list[str] = []
+        self.add_notice_handler(self._note)
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self.warnings.append(notice.message_primary or "")
+
+
+class Database:
+    """A pool of at most `connections` connections to one PostgreSQL database."""
+
+    def __init__(
+        self, url: str, *, role: str | None = None, connections: int = 10, wait: float = 5.0
+    ) -> None:
+        """Prepare the pool; nothing is connected before `open`.
+
+        `url` is a libpq URL, `role` what each connection works as, `wait` how many seconds a caller
+        waits for a free connection before it is told that there is none.
+        """
+        self._role = role
+        self._pool = AsyncConnectionPool(
+            url,
+            connection_class=LedgerConnection,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_TIMEOUT,
+                "application_name": "status-ledger",
+            },
+            configure=self._configure,
+            min_size=1,
+            max_size=connections,
+            timeout=wait,
+            reconnect_timeout=CONNECT_TIMEOUT,
+            open=False,
+            close_returns=True,
+        )
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+psycopg://", poolclass=NullPool, async_creator=self._pool.getconn
+        )
+
+    async def _configure(self, connection: LedgerConnection) -> None:
+        connection.adapters.register_dumper(Array, ArrayDumper)
+        await connection.execute("SET timezone TO 'UTC'")
+        if self._role is not None:
+            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
+
+    async def open(self) -> None:
+        """Connect once, or raise `DatabaseUnavailable`; from then on the pool mends itself."""
+        try:
+            await self._pool.open(wait=True, timeout=2 * CONNECT_TIMEOUT)
+        except psycopg.OperationalError as error:
+            await self._pool.close()
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+        await self._pool.close()
+
+    async def mend(self) -> None:
+        """Test the idle connections and replace the broken ones; for use after a connection was lost."""
+        await self._pool.check()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[LedgerConnection]:
+        """Lend a connection in autocommit mode; raises `psycopg_pool.PoolTimeout` where none comes free."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[LedgerConnection]:
+        """Lend a connection whose statements all see the database at one moment, and can only read."""
+        async with self.connection() as connection:
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield connection
+            finally:
+                await connection.rollback()
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        await self.close()

@@ -1,0 +1,163 @@
+"""Group commit: whatever waits is written together, and nobody is answered before it is.
+
+There is no timer. A batch is what gathered while the previous write was in flight: one callback when it
+is quiet, hundreds in a burst. The queue is bounded in requests and bytes; past it a submission is
+refused at once, and the supplier comes back later.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from eventstore.errors import LedgerError
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class Overloaded(LedgerError):
+    """More is waiting to be written than the queue may hold."""
+
+
+class Closed(LedgerError):
+    """The queue is closed and takes nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait, and how much is written at once."""
+
+    waiting_requests: int = 10_000
+    waiting_bytes: int = 64 * 1024 * 1024
+    batch_rows: int = 500
+    batch_bytes: int = 4 * 1024 * 1024
+
+
+class Size(NamedTuple):
+    """What one submission weighs."""
+
+    rows: int
+    bytes: int
+
+
+class _Waiting(NamedTuple, Generic[Item, Outcome]):
+    item: Item
+    size: Size
+    answer: asyncio.Future[Outcome]
+
+
+class GroupCommit(Generic[Item, Outcome]):
+    """A bounded queue whose content a few writers write batch by batch.
+
+    `write` takes a batch and returns one outcome for each item, in order. When it raises one of
+    `splits_on`, one item may be to blame: the batch is halved and each half written on its own, down to
+    the one that fails. Any other error is the answer to the whole batch.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
+        measure: Callable[[Item], Size],
+        *,
+        limits: Limits = Limits(),
+        writers: int = 1,
+        splits_on: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Prepare the queue; nothing is written before `open`."""
+        self._write = write
+        self._measure = measure
+        self._limits = limits
+        self._splits_on = splits_on
+        self._writers = writers
+        self._queue: deque[_Waiting[Item, Outcome]] = deque()
+        self._waiting_bytes = 0
+        self._something = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    def open(self) -> None:
+        """Start the writers on the running event loop; once is enough, twice does no harm."""
+        if not self._tasks:
+            self._closing = False
+            self._tasks = [
+                asyncio.create_task(self._work(), name="group-commit") for _ in range(self._writers)
+            ]
+
+    async def close(self) -> None:
+        """Take nothing more, write what waits, and stop."""
+        self._closing = True
+        self._something.set()
+        await asyncio.gather(*self._tasks)
+        self._tasks = []
+
+    @property
+    def full(self) -> bool:
+        """Whether a submission would be refused now."""
+        return (
+            len(self._queue) >= self._limits.waiting_requests
+            or self._waiting_bytes >= self._limits.waiting_bytes
+        )
+
+    async def submit(self, item: Item) -> Outcome:
+        """Write `item` with whatever else waits; return when it is committed.
+
+        Raises `Overloaded` where the queue is full, `Closed` after `close`, and whatever the write
+        raised. A caller that is cancelled does not take its item back.
+        """
+        if self._closing or not self._tasks:
+            raise Closed
+        if self.full:
+            raise Overloaded
+        size = self._measure(item)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(item, size, answer))
+        self._waiting_bytes += size.bytes
+        self._something.set()
+        return await answer
+
+    async def _work(self) -> None:
+        while True:
+            if not self._queue:
+                if self._closing:
+                    return
+                self._something.clear()
+                await self._something.wait()
+                continue
+            await self._write_batch(self._next_batch())
+
+    def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
+        batch = [self._queue.popleft()]
+        rows, size = batch[0].size
+        while self._queue:
+            ahead = self._queue[0].size
+            if rows + ahead.rows > self._limits.batch_rows or size + ahead.bytes > self._limits.batch_bytes:
+                break
+            rows, size = rows + ahead.rows, size + ahead.bytes
+            batch.append(self._queue.popleft())
+        self._waiting_bytes -= size
+        return batch
+
+    async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
+        try:
+            outcomes = await self._write([waiting.item for waiting in batch])
+        except self._splits_on as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            middle = len(batch) // 2
+            await self._write_batch(batch[:middle])
+            await self._write_batch(batch[middle:])
+        except Exception as error:
+            _fail(batch, error)
+        else:
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(outcome)
+
+
+def _fail(batch: list[_Waiting[Item, Outcome]], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)

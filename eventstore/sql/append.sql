@@ -1,0 +1,89 @@
+-- Appends a batch of entries with the events that they state, and folds what is new: one statement, one
+-- transaction. Returns a line for each thing worth telling (`outcome`, `entry_id`, `item`): an entry that an
+-- earlier run had already committed, an item that repeats an event, an item in conflict with another event
+-- of its key. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
+WITH offered AS (
+    SELECT *
+    FROM unnest(
+        %(entry_id)b::uuid[], %(kind)b::text[], %(client_id)b::text[], %(received_at)b::timestamptz[],
+        %(body)b::bytea[], %(signature)b::bytea[], %(secret_id)b::text[], %(rules)b::integer[],
+        %(rejection)b::text[], %(replays)b::uuid[], %(salt)b::bytea[]
+    ) AS entry (
+        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+    )
+),
+kept AS (
+    INSERT INTO entries (
+        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+    )
+    SELECT entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+    FROM offered
+    ORDER BY entry_id
+    ON CONFLICT (entry_id) DO NOTHING
+    RETURNING entry_id
+),
+already AS ( -- committed by an earlier run of this append, whose answer was lost
+    SELECT entry_id FROM offered WHERE entry_id NOT IN (SELECT entry_id FROM kept)
+),
+stated AS (
+    SELECT *
+    FROM unnest(
+        %(event_entry_id)b::uuid[], %(item)b::integer[], %(idempotency_key)b::text[], %(digest)b::bytea[],
+        %(content_hash)b::bigint[], %(event_type)b::text[], %(message_id)b::text[],
+        %(message_reference)b::text[], %(channel)b::text[], %(message_status)b::text[],
+        %(channel_status)b::text[], %(supplier_status)b::text[], %(message_failure_code)b::text[],
+        %(channel_failure_code)b::text[], %(cascade_type)b::text[], %(cascade_order)b::integer[],
+        %(retry_count)b::integer[], %(occurred_at)b::timestamptz[], %(effective_at)b::timestamptz[]
+    ) AS event (
+        entry_id, item, idempotency_key, digest, content_hash, event_type, message_id, message_reference,
+        channel, message_status, channel_status, supplier_status, message_failure_code, channel_failure_code,
+        cascade_type, cascade_order, retry_count, occurred_at, effective_at
+    )
+    WHERE entry_id NOT IN (SELECT entry_id FROM already)
+),
+delivered AS (
+    INSERT INTO events (
+        entry_id, item, idempotency_key, digest, content_hash, event_type, message_id, message_reference,
+        channel, message_status, channel_status, supplier_status, message_failure_code, channel_failure_code,
+        cascade_type, cascade_order, retry_count, occurred_at, effective_at
+    )
+    SELECT
+        entry_id, item, idempotency_key, digest, content_hash, event_type, message_id, message_reference,
+        channel, message_status, channel_status, supplier_status, message_failure_code, channel_failure_code,
+        cascade_type, cascade_order, retry_count, occurred_at, effective_at
+    FROM stated
+    ORDER BY idempotency_key COLLATE "C", digest, entry_id, item
+    ON CONFLICT (idempotency_key, digest) DO NOTHING
+    RETURNING *
+),
+repeated AS (
+    INSERT INTO repeats (entry_id, item, idempotency_key, digest)
+    SELECT entry_id, item, idempotency_key, digest
+    FROM stated
+    WHERE (entry_id, item) NOT IN (SELECT entry_id, item FROM delivered)
+    ORDER BY entry_id, item
+    RETURNING entry_id, item
+)
+/* folds */
+SELECT 'already' AS outcome, entry_id, NULL::integer AS item
+FROM already
+-- A commit that wrote nothing waits for nothing, and what an earlier run wrote may not be safe yet: this makes
+-- the commit wait like any other, a synchronous standby included.
+WHERE pg_logical_emit_message(true, 'status-ledger', entry_id::text) IS NOT NULL
+UNION ALL
+SELECT 'repeat', entry_id, item FROM repeated
+UNION ALL
+SELECT 'conflict', entry_id, item
+FROM (
+    SELECT
+        entry_id, item, idempotency_key, content_hash,
+        min(content_hash) OVER same_key <> max(content_hash) OVER same_key AS differs_within_batch
+    FROM delivered
+    WINDOW same_key AS (PARTITION BY idempotency_key)
+) AS fresh
+WHERE differs_within_batch
+   OR EXISTS (
+        SELECT FROM events AS earlier
+        WHERE earlier.idempotency_key = fresh.idempotency_key
+          AND earlier.content_hash <> fresh.content_hash
+    )

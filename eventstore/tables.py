@@ -1,0 +1,160 @@
+"""The ledger's tables, as SQLAlchemy Core sees them; the migrations are what makes them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData()
+
+Key = Text(collation="C")
+"""An id, key or status: compared byte by byte."""
+
+Moment = DateTime(timezone=True)
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the type's name in SQL."""
+        return "xid8"
+
+
+ischema_names["xid8"] = TransactionId
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, server_default=func.now(), comment="the database's clock"),
+    Column("received_at", Moment, nullable=False, comment="the service's clock"),
+    Column(
+        "transaction_id",
+        TransactionId,
+        nullable=False,
+        server_default=func.pg_current_xact_id(),
+        comment="finds what is new since a snapshot; no order is promised",
+    ),
+    Column("entry_id", Uuid, nullable=False),
+    Column("rules", Integer, nullable=False, comment="version of the parser that read the body"),
+    Column("kind", Key, nullable=False),
+    Column("client_id", Key, nullable=False),
+    Column("secret_id", Key),
+    Column("signature", LargeBinary),
+    Column("salt", LargeBinary),
+    Column("replays", Uuid, comment="the entry or quarantined request that this one replays"),
+    Column("rejection", Key, comment="the reason of a 422; null where the request was accepted"),
+    Column("body", LargeBinary),
+    PrimaryKeyConstraint("entry_id", name="entries_pkey"),
+    UniqueConstraint("replays", name="entries_replays_key"),
+    CheckConstraint("kind IN ('callback', 'registration', 'erasure')", name="entries_kind_known"),
+    CheckConstraint("octet_length(signature) = 32", name="entries_signature_is_sha256"),
+    CheckConstraint("rejection IS NULL OR kind = 'callback'", name="entries_only_callbacks_are_rejected"),
+    Index("entries_transaction_id_idx", "transaction_id"),
+    comment="The ledger's lines: one a write request whose sender is proven, verbatim. Append-only.",
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, server_default=func.now()),
+    Column(
+        "effective_at",
+        Moment,
+        nullable=False,
+        comment="when the fact counts from: the supplier's claim, at most 5 minutes after receipt; "
+        "the receipt without one",
+    ),
+    Column("occurred_at", Moment, comment="the supplier's claim"),
+    Column(
+        "content_hash",
+        BigInteger,
+        nullable=False,
+        comment="head of the SHA-256 without the timestamp: two of one key that differ are a conflict",
+    ),
+    Column("entry_id", Uuid, nullable=False),
+    Column("item", Integer, nullable=False),
+    Column("cascade_order", Integer),
+    Column("retry_count", Integer),
+    Column("event_type", Key, nullable=False),
+    Column("message_id", Key, nullable=False),
+    Column("message_reference", Key, nullable=False),
+    Column("channel", Key),
+    Column("message_status", Key),
+    Column("channel_status", Key),
+    Column("supplier_status", Key),
+    Column("message_failure_code", Key),
+    Column("channel_failure_code", Key),
+    Column("cascade_type", Key),
+    Column("idempotency_key", Key, nullable=False),
+    Column(
+        "digest",
+        LargeBinary,
+        nullable=False,
+        comment="SHA-256 of the item in canonical form (RFC 8785), metadata left out",
+    ),
+    PrimaryKeyConstraint("idempotency_key", "digest", name="events_pkey"),
+    CheckConstraint("octet_length(digest) = 32", name="events_digest_is_sha256"),
+    Index("events_message_id_idx", "message_id"),
+    comment="What entries mean: one immutable fact about one message. Append-only.",
+)
+
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("entry_id", Uuid, nullable=False),
+    Column("item", Integer, nullable=False),
+    Column("idempotency_key", Key, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("entry_id", "item", name="repeats_pkey"),
+    Index("repeats_event_idx", "idempotency_key", "digest"),
+    comment="Items that delivered an event again. Append-only.",
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, server_default=func.now()),
+    Column("received_at", Moment, nullable=False),
+    Column("quarantine_id", Uuid, nullable=False),
+    Column("answer", Integer, nullable=False),
+    Column("secret_id", Key, comment="which secret verified the signature of a 401; null for a 403"),
+    Column("signature", LargeBinary, comment="the signature header's bytes as received"),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("quarantine_id", name="quarantine_pkey"),
+    CheckConstraint("answer IN (401, 403)", name="quarantine_answer_known"),
+    comment="Callbacks answered 401 with a right signature, or 403 with a right API key, verbatim.",
+)
+
+quarantine_usage = Table(
+    "quarantine_usage",
+    metadata,
+    Column("one_row", Boolean, nullable=False, server_default=text("true")),
+    Column("requests", BigInteger, nullable=False, server_default=text("0")),
+    Column("bytes", BigInteger, nullable=False, server_default=text("0")),
+    PrimaryKeyConstraint("one_row", name="quarantine_usage_pkey"),
+    CheckConstraint("one_row", name="quarantine_usage_one_row"),
+    CheckConstraint("requests >= 0 AND bytes >= 0", name="quarantine_usage_not_negative"),
+    comment="How full the quarantine is; every insert into it counts here in the same statement.",
+)
+
+APPEND_ONLY = (entries, events, repeats)
+"""Tables that refuse DELETE, TRUNCATE and UPDATE; their guards must be enabled ALWAYS."""

@@ -1,0 +1,62 @@
+"""Gives items their identity: hashes of the one canonical form (RFC 8785) that equal items share.
+
+Two deliveries of one item may differ in key order and white space; their canonical forms do not.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import rfc8785
+
+
+def canonical(value: Any) -> bytes:
+    """Return the RFC 8785 form of a value that `strict_json.parse` gave.
+
+    orjson writes that form thirty times faster than rfc8785, except for what it is not asked for:
+    it refuses a `Real`, whose digits RFC 8785 lays down; and it sorts keys by code point, where
+    RFC 8785 sorts by UTF-16 unit: another order only where a character outside the BMP occurs.
+    """
+    try:
+        form = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return rfc8785.dumps(value)
+    if not form.isascii() and _leaves_bmp(form):
+        return rfc8785.dumps(value)
+    return form
+
+
+def _leaves_bmp(text: bytes) -> bool:
+    """Tell whether UTF-8 text has a character of four bytes, by the only five that can begin one.
+
+    Five plain searches take a tenth of the time of one regular expression.
+    """
+    return b"\xf0" in text or b"\xf1" in text or b"\xf2" in text or b"\xf3" in text or b"\xf4" in text
+
+
+def digest(item: Mapping[str, Any]) -> bytes:
+    """Return the 32 bytes that, with its idempotency key, identify the event that an item states.
+
+    SHA-256 of the item, `attributes.metadata` left out: type and timestamp count, what the supplier
+    says about the sending alone does not. `item["attributes"]` must be an object.
+    """
+    return sha256(canonical(_without(item, "metadata"))).digest()
+
+
+def content_hash(item: Mapping[str, Any]) -> int:
+    """Return what two events of one idempotency key share unless they conflict: a signed 64-bit integer.
+
+    The first 8 bytes, big-endian, of the SHA-256 of the item without `attributes.metadata` and
+    `attributes.timestamp`: Notify's key hashes the content without the timestamp, so the same key with
+    another timestamp is no conflict.
+    """
+    content = sha256(canonical(_without(item, "metadata", "timestamp"))).digest()
+    return int.from_bytes(content[:8], "big", signed=True)
+
+
+def _without(item: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    attributes = dict(item["attributes"])
+    for name in names:
+        attributes.pop(name, None)
+    return {**item, "attributes": attributes}

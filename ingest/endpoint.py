@@ -1,0 +1,172 @@
+"""`POST /api/status/create`, the hot path: one plain ASGI callable, no framework between it and the bytes.
+
+It reads the raw body once, hands it to the recorder, and answers after the commit. Measured, a FastAPI
+route in its place takes fewer than half as many callbacks a second.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterable
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from eventstore.group_commit import Overloaded
+from ingest.quarantine import QuarantineFull
+from ingest.recorder import Outcome, Received, Recorder, Verdict, new_request_id, utc_now
+from ingest.signature import decode_signature
+
+PATH = "/api/status/create"
+
+RETRY_AFTER = range(5, 61)
+"""Seconds after which a supplier that was told 429 may come back; spread, so that not all do at once."""
+
+log = structlog.get_logger()
+
+
+class Answer:
+    """A status code and a JSON body `{"status": …}`."""
+
+    def __init__(self, code: int, status: str) -> None:
+        """Encode the answer once."""
+        self.code = code
+        self.body = json.dumps({"status": status}).encode()
+        self.headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+
+
+RECORDED = Answer(200, "success")
+INVALID_API_KEY = Answer(401, "Invalid API key")
+INVALID_SIGNATURE = Answer(403, "Invalid signature")
+TOO_LARGE = Answer(413, "Request body too large")
+ENCODED = Answer(415, "Unsupported content encoding")
+TOO_MANY = Answer(429, "Too many requests")
+FAILED = Answer(500, "error")
+
+_ANSWERS = {
+    Verdict.RECORDED: RECORDED,
+    Verdict.INVALID_API_KEY: INVALID_API_KEY,
+    Verdict.INVALID_SIGNATURE: INVALID_SIGNATURE,
+}
+
+
+class HungUp(Exception):
+    """The supplier went away before its body was complete."""
+
+
+class TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class CallbackEndpoint:
+    """The ASGI application behind the path."""
+
+    def __init__(
+        self, recorder: Callable[[], Recorder], key_is_known: Callable[[bytes], bool], max_body_bytes: int
+    ) -> None:
+        """Take the recorder (asked for at each request: it opens with the service), and the API keys."""
+        self._recorder = recorder
+        self._key_is_known = key_is_known
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        received_at = utc_now()
+        request_id = new_request_id(received_at)
+        keys, signatures, lengths, encoded = _headers(scope["headers"])
+        key_is_known = len(keys) == 1 and self._key_is_known(keys[0])
+        signature = signatures[0] if len(signatures) == 1 else None
+        try:
+            recorder = self._recorder()
+            answer = self._refusal(
+                recorder,
+                encoded=encoded,
+                key_is_known=key_is_known,
+                may_be_signed=decode_signature(signature) is not None,
+                announced=_announced(lengths),
+            )
+            if answer is None:
+                body = await _read(receive, self._max_body_bytes)
+                outcome = await recorder.record(
+                    Received(request_id, received_at, key_is_known, signature, body)
+                )
+                answer = _ANSWERS.get(outcome.verdict) or _unprocessable(outcome)
+        except HungUp:
+            return
+        except TooLarge:
+            answer = TOO_LARGE if key_is_known else INVALID_API_KEY
+        except (Overloaded, QuarantineFull) as error:
+            log.warning("callback.turned_away", request_id=str(request_id), reason=type(error).__name__)
+            answer = TOO_MANY
+        except Exception:
+            log.exception("callback.failed", request_id=str(request_id))
+            answer = FAILED
+        headers = [*answer.headers, (b"x-request-id", str(request_id).encode())]
+        if answer is TOO_MANY:
+            headers.append((b"retry-after", str(random.choice(RETRY_AFTER)).encode()))  # noqa: S311 - jitter
+        await send({"type": "http.response.start", "status": answer.code, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _refusal(
+        self, recorder: Recorder, *, encoded: bool, key_is_known: bool, may_be_signed: bool, announced: int
+    ) -> Answer | None:
+        """Return the answer that is due before the body is read, in the contract's order, if one is.
+
+        A request with an unknown key is still read where its signature may prove it.
+        """
+        if encoded:
+            return ENCODED
+        if not key_is_known and not may_be_signed:
+            return INVALID_API_KEY
+        if announced > self._max_body_bytes:
+            return TOO_LARGE if key_is_known else INVALID_API_KEY
+        if key_is_known and recorder.full:
+            return TOO_MANY
+        return None
+
+
+def _unprocessable(outcome: Outcome) -> Answer:
+    return Answer(Verdict.UNPROCESSABLE.value, outcome.reason)
+
+
+def _headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes], list[bytes], bool]:
+    """Return the API keys, signatures and lengths that were sent, and whether an encoding was named."""
+    keys: list[bytes] = []
+    signatures: list[bytes] = []
+    lengths: list[bytes] = []
+    encoded = False
+    for name, value in headers:
+        if name == b"x-api-key":
+            keys.append(value)
+        elif name == b"x-hmac-sha256-signature":
+            signatures.append(value)
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"content-encoding":
+            encoded = True
+    return keys, signatures, lengths, encoded
+
+
+def _announced(lengths: list[bytes]) -> int:
+    """Return the announced length of the body in bytes, 0 where it is not (the server checks its form)."""
+    return int(lengths[0]) if len(lengths) == 1 and lengths[0].isdigit() else 0
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    """Return the raw body of at most `limit` bytes; raises `TooLarge` as soon as it is, and `HungUp`."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -1,0 +1,63 @@
+"""Proves that a callback's bytes are its sender's: HMAC-SHA256 of the raw body, in lower-case hex.
+
+The signature covers bytes, never re-serialised JSON; Notify's key is `APPLICATION_ID.API_KEY`.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+
+_SIGNATURE = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+def secret_id(secret: str) -> str:
+    """Return 16 hex digits that name a secret in the ledger without telling it."""
+    return hmac.digest(secret.encode(), b"status-ledger secret id", "sha256")[:8].hex()
+
+
+def decode_signature(header: bytes | str | None) -> bytes | None:
+    """Return the 32 bytes that a signature header states, or None unless it is 64 hex digits alone.
+
+    Either case; no prefix and no white space, which `bytes.fromhex` by itself would let pass.
+    """
+    if isinstance(header, bytes):
+        header = header.decode("latin-1")  # as HTTP does; no byte is undefined, so none can crash it
+    if header is None or _SIGNATURE.fullmatch(header) is None:
+        return None
+    return bytes.fromhex(header)
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False, init=False)
+class SigningSecrets:
+    """The ring of secrets that may sign a callback: the current one, then those it replaced."""
+
+    _keys: tuple[tuple[str, bytes], ...]
+
+    def __init__(self, current: str, *previous: str) -> None:
+        """Raise `ValueError`, which tells nothing of a secret, where one is empty or no Unicode text."""
+        ring = (current, *previous)
+        if not all(ring):
+            raise ValueError("a signing secret is empty")
+        try:
+            keys = tuple((secret_id(secret), secret.encode()) for secret in ring)
+        except UnicodeEncodeError:
+            raise ValueError("a signing secret is not Unicode text") from None
+        object.__setattr__(self, "_keys", keys)
+
+    def __repr__(self) -> str:
+        return f"SigningSecrets({', '.join(key_id for key_id, _ in self._keys)})"
+
+    def sign(self, body: bytes) -> str:
+        """Return the signature of `body` by the current secret, as the header carries it."""
+        return hmac.digest(self._keys[0][1], body, "sha256").hex()
+
+    def verify(self, body: bytes, header: bytes | str | None) -> str | None:
+        """Return the id of the secret that made the signature in `header`, or None if none did."""
+        signature = decode_signature(header)
+        if signature is None:
+            return None
+        verified_by = None
+        for key_id, key in self._keys:  # all of them: how long it takes must not tell which one it was
+            if hmac.compare_digest(hmac.digest(key, body, "sha256"), signature):
+                verified_by = key_id
+        return verified_by

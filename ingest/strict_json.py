@@ -1,0 +1,112 @@
+"""Reads JSON as RFC 8785 means it, and refuses every body that two readers could take differently.
+
+Strict means: UTF-8 without a byte order mark, no duplicate keys, no NaN or infinity, no number beyond
+a double's range, no lone surrogates, and at most `MAX_DEPTH` levels of nesting.
+"""
+
+import json
+import math
+import re
+
+from eventstore.errors import LedgerError
+
+MAX_DEPTH = 32
+"""How many objects and lists may lie within each other, the outermost one included."""
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""Up to here, either side of zero, every integer is a double of its own (RFC 7493 §2.2)."""
+
+
+class NotStrictJson(LedgerError):
+    """The body is not strict JSON."""
+
+
+class Real(float):
+    """A number that is more than an integer of 53 bits, as the double that RFC 8785 takes it for.
+
+    A type of its own, so that canonical form can tell it from what needs no care.
+    """
+
+    __slots__ = ()
+
+
+def parse(body: bytes) -> object:
+    """Return the value that `body` states; numbers become `int` within ±(2^53 - 1), else `Real`.
+
+    Raises `NotStrictJson`, whose `detail` names the broken rule in ASCII and echoes nothing of the body.
+    """
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise NotStrictJson("byte order mark")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(MAX_DEPTH, body):
+        raise NotStrictJson(f"nesting deeper than {MAX_DEPTH}")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise NotStrictJson(f"not UTF-8 at byte {error.start}") from None
+    try:
+        value: object = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise NotStrictJson(f"syntax error at character {error.pos}") from None
+    if b"\\u" in body:  # UTF-8 itself holds no surrogates, so they can only come from escapes
+        _refuse_lone_surrogates(value)
+    return value
+
+
+_TO_NEXT_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{}]?)', re.DOTALL)
+# Skips text between brackets, whole strings included. Possessive, and matching even where a string
+# never ends, so that no input is looked at twice.
+
+
+def _depth_exceeds(limit: int, body: bytes) -> bool:
+    """Tell whether brackets outside strings nest deeper than `limit`, before any recursion starts.
+
+    It asks the bytes, not the decoder: how deep that one gets before it gives up differs between
+    versions of Python and with the caller's own stack.
+    """
+    depth = 0
+    for match in _TO_NEXT_BRACKET.finditer(body):
+        if match[1] in (b"[", b"{"):
+            depth += 1
+            if depth > limit:
+                return True
+        elif match[1]:
+            depth -= 1
+    return False
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise NotStrictJson("duplicate key")
+    return members
+
+
+def _integer(digits: str) -> int | Real:
+    if len(digits) <= 17:  # a sign and 16 digits; int() itself refuses more than 4,300
+        number = int(digits)
+        if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
+            return number
+    return _real(digits)
+
+
+def _real(digits: str) -> Real:
+    number = Real(digits)
+    if math.isinf(number):
+        raise NotStrictJson("number beyond the range of a double")
+    return number
+
+
+def _constant(_: str) -> object:
+    raise NotStrictJson("NaN or Infinity")
+
+
+def _refuse_lone_surrogates(value: object) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise NotStrictJson("lone surrogate") from None
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant
+)

@@ -1,0 +1,169 @@
+"""The web application: every route, every error's answer, and the headers that all answers bear."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from eventstore.errors import LedgerError
+from ingest import endpoint, openapi
+from ingest.endpoint import CallbackEndpoint
+from ledger import health
+from ledger.runtime import Ledger
+from ledger.security import require, ring
+from ledger.settings import Settings
+from ledger.telemetry import configure_logging
+from query import routes as query_routes
+from query.filters import InvalidQuery
+
+log = structlog.get_logger()
+
+STATUS_OF: dict[type[LedgerError], int] = {
+    InvalidQuery: 422,
+}
+"""The HTTP answer of each error that is the caller's; all others are 500 `{"status": "error"}`.
+
+The hot path answers for itself: see `ingest/endpoint.py`.
+"""
+
+
+class StatusLedger(FastAPI):
+    """FastAPI with one shortcut: a callback goes straight to its endpoint.
+
+    The endpoint is a route of the application like any other; going to it through the framework's
+    middleware and router costs more than all the rest of its work.
+    """
+
+    def __init__(self, callbacks: ASGIApp, **options: Any) -> None:
+        """Take the callback endpoint."""
+        super().__init__(**options)
+        self._callbacks = callbacks
+        self.router.routes.append(Route(endpoint.PATH, callbacks, methods=["POST"]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a callback at once, everything else by way of FastAPI."""
+        if scope["type"] == "http" and scope["path"] == endpoint.PATH and scope["method"] == "POST":
+            await self._callbacks(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API, the callback endpoint included."""
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema["paths"][endpoint.PATH] = openapi.PATH_ITEM
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    _tell_the_truth(operation)
+        return self.openapi_schema or {}
+
+
+def _tell_the_truth(operation: dict[str, Any]) -> None:
+    """Leave out FastAPI's own 422, which no route gives."""
+    answer = operation["responses"].get("422", {})
+    if "HTTPValidationError" in str(answer):
+        del operation["responses"]["422"]
+
+
+class AnswerHeaders:
+    """Middleware: `X-Request-Id` and `Cache-Control: no-store` on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request under a fresh id, which its log lines bear too."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid.uuid4())
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"cache-control", b"no-store"),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_headers)
+
+
+def create_app(settings: Settings | None = None) -> StatusLedger:
+    """Return the application; its lifespan opens and closes the ledger."""
+    settings = settings or Settings.load()
+    configure_logging(settings.log_level)
+    ledger = Ledger(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await ledger.open()
+        try:
+            yield
+        finally:
+            await ledger.close()
+
+    suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
+    app = StatusLedger(
+        CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),
+        title="Status Ledger",
+        version=version("status-ledger"),
+        description=__doc__.partition("\n")[0],
+        lifespan=lifespan,
+        docs_url=None,  # Swagger's page loads scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None if settings.deployed else "/openapi.json",
+    )
+    app.include_router(
+        query_routes.routes(
+            lambda: ledger.database,
+            require(ring(settings.client_api_key, settings.client_api_key_previous)),
+            require(ring(settings.auditor_api_key, settings.auditor_api_key_previous)),
+        )
+    )
+    app.include_router(health.routes(lambda: ledger))
+    app.add_middleware(AnswerHeaders)
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    def answer(code: int, status: str, headers: Any = None) -> JSONResponse:
+        return JSONResponse({"status": status}, code, headers)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        detail = error.detail or HTTPStatus(error.status_code).phrase
+        return answer(error.status_code, str(detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, __: RequestValidationError) -> JSONResponse:
+        return answer(422, "Unprocessable Content")  # FastAPI's own answer echoes what was sent
+
+    @app.exception_handler(LedgerError)
+    async def ledger_error(_: Request, error: LedgerError) -> JSONResponse:
+        code = STATUS_OF.get(type(error))
+        if code is not None:
+            return answer(code, error.detail)
+        log.error("request.failed", error=type(error).__name__, exc_info=error)
+        return answer(500, "error")
+
+    @app.exception_handler(psycopg.Error)
+    @app.exception_handler(Exception)
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        log.error("request.failed", error=type(error).__name__, exc_info=error)
+        return answer(500, "error")

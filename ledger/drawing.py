@@ -1,0 +1,65 @@
+"""Draws in the terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from query.timeline import Change, Step
+
+
+def drawn_timeline(message_id: str, steps: Sequence[Step]) -> Table:
+    """Return a message's timeline as a table, a line a step."""
+    reference = steps[-1].told.message_reference
+    table = Table(title=Text(f"{message_id}  ({reference})"), title_justify="left", expand=False)
+    table.add_column("effective (UTC)", no_wrap=True)
+    for heading in ("channel", "says", "changed", "notes"):
+        table.add_column(heading, overflow="fold")
+    for step in steps:
+        told = step.told
+        repeat = told.kind == "repeat"
+        table.add_row(
+            _time(told.effective_at),
+            told.channel or "",
+            "again" if repeat else Text(_says(step)),
+            Text("\n".join(_changed(name, change) for name, change in step.changed.items())),
+            Text(_notes(step)),
+            style="dim" if repeat else ("bold" if step.holds else ""),
+        )
+    return table
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def _says(step: Step) -> str:
+    told = step.told
+    said = {
+        "message": told.message_status,
+        "channel": told.channel_status,
+        "supplier": told.supplier_status,
+        "code": told.message_failure_code or told.channel_failure_code,
+    }
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
+
+
+def _changed(name: str, change: Change) -> str:
+    return f"{name}: {change.before} → {change.after}" if change.before else f"{name}: {change.after}"
+
+
+def _notes(step: Step) -> str:
+    told = step.told
+    notes = []
+    if told.kind == "repeat":
+        notes.append(f"received {_time(told.received_at)}")
+    if step.late:
+        notes.append(f"late: recorded {_time(told.recorded_at)}")
+    if step.conflict:
+        notes.append("conflicts with another event of its key")
+    if told.occurred_at is None:
+        notes.append("no timestamp")
+    elif told.occurred_at != told.effective_at:
+        notes.append(f"claimed {_time(told.occurred_at)}")
+    return "; ".join(notes)

@@ -1,0 +1,6 @@
+"""All tables of the product in one place: what `alembic check` holds against the migrated schema."""
+
+import eventstore.tables
+import projections.tables
+
+METADATA = (eventstore.tables.metadata, projections.tables.metadata)

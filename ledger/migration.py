@@ -1,0 +1,56 @@
+"""Brings a database's schema to the newest revision, and tells which that is."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import NullPool, create_engine
+
+_HERE = Path(__file__).parent
+
+
+def _config() -> Config:
+    """Return Alembic's configuration, whether the package is installed or run from its repository."""
+    installed = _HERE / "migrations"
+    config = Config()
+    config.set_main_option(
+        "script_location",
+        str(installed if installed.is_dir() else _HERE.parent / "migrations").replace("%", "%%"),
+    )
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def head() -> str:
+    """Return the newest revision."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise AssertionError("there are no migrations")
+    return revision
+
+
+def migrate(url: str, revision: str = "head") -> list[str]:
+    """Upgrade the database at `url` (libpq) to `revision`; return the warnings that the server gave."""
+    warnings: list[str] = []
+
+    def connect() -> psycopg.Connection:
+        connection = psycopg.connect(url)
+        connection.add_notice_handler(
+            lambda notice: (
+                warnings.append(notice.message_primary or "")
+                if notice.severity_nonlocalized == "WARNING"
+                else None
+            )
+        )
+        return connection
+
+    engine = create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    with engine.connect() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("SELECT grant_ledger_roles()")
+        connection.commit()
+    return warnings

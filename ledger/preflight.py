@@ -1,0 +1,145 @@
+"""What must be true of a database before the service takes a callback, checked at each start."""
+
+from typing import NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from eventstore.errors import LedgerError
+from eventstore.tables import APPEND_ONLY
+
+SERVICE_ROLE = "ledger_service"
+
+OLDEST_POSTGRES = 14
+
+
+class UnfitDatabase(LedgerError):
+    """The database is not fit for the ledger."""
+
+
+class Fitness(NamedTuple):
+    """What the checks found."""
+
+    role: str | None
+    """The role that the service is to work as; None where the login may not have it."""
+    faults: list[str]
+    """Why the service must not start."""
+    doubts: list[str]
+    """What an operator should know, though it starts."""
+
+
+_DURABLE = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "local", "remote_write", "remote_apply"),
+    "data_sync_retry": ("off",),
+}
+"""Settings without which an acknowledged callback may be lost, with the values that are safe."""
+
+
+async def inspect(url: str, *, head: str, deployed: bool, allow_unsafe: bool) -> Fitness:
+    """Check the database at `url`, whose schema should be at revision `head`.
+
+    Raises `DatabaseUnavailable` where it cannot be reached.
+    """
+    try:
+        connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(str(error)) from error
+    async with connection:
+        faults = await _server(connection)
+        durability = await _durability(connection)
+        doubts = durability if allow_unsafe else []
+        faults += [] if allow_unsafe else durability
+        schema = await _schema(connection, head)
+        if schema:
+            return Fitness(None, [*faults, *schema], doubts)
+        faults += await _guards(connection)
+        role = await _role(connection)
+        privileged = await _privileges(connection)
+        if deployed:
+            faults += privileged
+        elif role is None:
+            doubts += [f"the login may not act as {SERVICE_ROLE}: it works under its own grants"]
+        return Fitness(role, faults, doubts)
+
+
+async def ensure_fit(url: str, *, head: str, deployed: bool, allow_unsafe: bool) -> Fitness:
+    """Do as `inspect`, and raise `UnfitDatabase` naming every fault where there is one."""
+    fitness = await inspect(url, head=head, deployed=deployed, allow_unsafe=allow_unsafe)
+    if fitness.faults:
+        raise UnfitDatabase("; ".join(fitness.faults))
+    return fitness
+
+
+async def _server(connection: AsyncConnection) -> list[str]:
+    faults = []
+    if connection.info.server_version < OLDEST_POSTGRES * 10_000:
+        faults.append(f"PostgreSQL {OLDEST_POSTGRES} or later is needed")
+    cursor = await connection.execute("SELECT current_setting('server_encoding')")
+    ((encoding,),) = await cursor.fetchall()
+    if encoding != "UTF8":
+        faults.append(f"its encoding is {encoding}, not UTF8")
+    return faults
+
+
+async def _durability(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT name, setting FROM pg_settings WHERE name = ANY (%s)", [list(_DURABLE)]
+    )
+    return [
+        f"{name} is {setting} (ALLOW_UNSAFE_DATABASE=true for experiments)"
+        for name, setting in await cursor.fetchall()
+        if setting not in _DURABLE[name]
+    ]
+
+
+async def _schema(connection: AsyncConnection, head: str) -> list[str]:
+    cursor = await connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL")
+    ((migrated,),) = await cursor.fetchall()
+    revisions: list[str] = []
+    if migrated:
+        cursor = await connection.execute("SELECT version_num FROM alembic_version")
+        revisions = [revision for (revision,) in await cursor.fetchall()]
+    if revisions == [head]:
+        return []
+    found = ", ".join(revisions) or "nothing"
+    return [f"migrations are at {found}, not at {head}: run `status-ledger migrate`"]
+
+
+async def _guards(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT tgrelid::regclass::text FROM pg_trigger "
+        "WHERE tgname = 'append_only' AND tgenabled = 'A' AND NOT tgisinternal"
+    )
+    guarded = {table for (table,) in await cursor.fetchall()}
+    return [
+        f"the trigger append_only of {table.name} is missing or not ENABLE ALWAYS"
+        for table in APPEND_ONLY
+        if table.name not in guarded
+    ]
+
+
+async def _role(connection: AsyncConnection) -> str | None:
+    privilege = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
+    cursor = await connection.execute(
+        "SELECT pg_has_role(session_user, rolname, %s) FROM pg_roles WHERE rolname = %s",
+        [privilege, SERVICE_ROLE],
+    )
+    row = await cursor.fetchone()
+    return SERVICE_ROLE if row is not None and row[0] else None
+
+
+async def _privileges(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT rolsuper, EXISTS ("
+        " SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY (%s)"
+        " AND pg_has_role(session_user, tableowner, 'MEMBER')"
+        ") FROM pg_roles WHERE rolname = session_user",
+        [[table.name for table in APPEND_ONLY]],
+    )
+    ((superuser, owner),) = await cursor.fetchall()
+    if superuser:
+        return ["the service's login is a superuser"]
+    return ["the service's login owns the ledger's tables, or may act as their owner"] if owner else []

@@ -1,0 +1,48 @@
+"""Runs the web application: checks first, so that an operator reads one line and no traceback."""
+
+import asyncio
+
+import uvicorn
+
+from ledger.database_url import database_url
+from ledger.migration import head
+from ledger.preflight import ensure_fit
+from ledger.settings import Settings
+
+GRACE = 30
+"""Seconds that requests under way have to finish when the service is told to stop."""
+
+LISTEN_BACKLOG = 2048
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until told to stop; SIGTERM lets every request under way finish.
+
+    Raises `UnfitDatabase` or `DatabaseUnavailable` before anything listens.
+    """
+    with database_url(settings) as url:  # held throughout: workers come and go, the database stays
+        asyncio.run(
+            ensure_fit(
+                url,
+                head=head(),
+                deployed=settings.deployed,
+                allow_unsafe=settings.allow_unsafe_database,
+            )
+        )
+        uvicorn.run(
+            "ledger.app:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            backlog=LISTEN_BACKLOG,
+            timeout_graceful_shutdown=GRACE,
+        )

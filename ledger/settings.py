@@ -1,0 +1,151 @@
+"""Settings: the only reader of the environment. `.env` is read too, for development."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from eventstore.errors import LedgerError
+
+UNRESOLVED_REFERENCE = "@Microsoft.KeyVault("
+"""How a Key Vault reference begins that Azure could not resolve."""
+
+
+class SettingsInvalid(LedgerError):
+    """The settings do not allow a start."""
+
+
+def _split(value: object) -> object:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+"""One or several secrets, comma-separated in the environment."""
+
+
+class DatabaseSettings(BaseSettings):
+    """What a command needs that only speaks to the database."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=False
+    )
+
+    environment: Literal["local", "dev", "int", "pre", "prd"] = Field(
+        "local", description="where the service runs; every value but `local` counts as deployed"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL; without it, locally, the service starts its own"
+    )
+    migration_database_url: SecretStr | None = Field(
+        None, description="PostgreSQL as the owner of the schema; `DATABASE_URL` unless given"
+    )
+    database_connections: int = Field(10, ge=2, le=1000, description="connections of one process, at most")
+    data_directory: Path = Field(
+        Path(".data"), description="where the service's own PostgreSQL keeps its data"
+    )
+    allow_unsafe_database: bool = Field(
+        False, description="start on a database whose commits are not durable; for experiments only"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least level logged"
+    )
+
+    @property
+    def deployed(self) -> bool:
+        """Whether this is not somebody's own machine."""
+        return self.environment != "local"
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _resolved(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and value.startswith(UNRESOLVED_REFERENCE):
+            raise ValueError("is a Key Vault reference that was not resolved")
+        field = cls.model_fields[info.field_name or ""]
+        if value == "" and not field.is_required():
+            return field.get_default(call_default_factory=True)
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings of this process; raises `SettingsInvalid` naming each that is wrong."""
+        try:
+            settings = cls()
+        except ValidationError as error:
+            raise SettingsInvalid("; ".join(_complaint(one) for one in error.errors())) from None
+        if settings.deployed and settings.database_url is None:
+            raise SettingsInvalid("DATABASE_URL is not set")
+        return settings
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text:
+        raise ValueError("is empty")
+    if text != text.strip():
+        raise ValueError("begins or ends with white space")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_strong)]
+
+
+class Settings(DatabaseSettings):
+    """What the service needs."""
+
+    SECRETS: ClassVar = ("notify_api_key", "client_api_key", "auditor_api_key", "hmac_secret")
+
+    notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
+    notify_api_key_previous: Secrets = Field((), description="keys of the supplier that are still accepted")
+    client_api_key: Secret = Field(description="the key that clients send as `x-api-key`")
+    client_api_key_previous: Secrets = Field((), description="keys of clients that are still accepted")
+    auditor_api_key: Secret | None = Field(
+        None, description="the key that auditors send as `x-api-key`; without it their routes answer 401"
+    )
+    auditor_api_key_previous: Secrets = Field((), description="keys of auditors that are still accepted")
+    hmac_secret: Secret = Field(
+        description="the secret that signs callbacks; for NHS Notify `APPLICATION_ID.API_KEY`"
+    )
+    hmac_secret_previous: Secrets = Field((), description="signing secrets that are still accepted")
+    max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
+    max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
+    max_waiting_requests: int = Field(
+        10_000, ge=1, description="callbacks that may wait to be written, then 429"
+    )
+    max_waiting_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
+    )
+    quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")
+    quarantine_max_bytes: int = Field(1024**3, ge=0, description="bytes that the quarantine may hold")
+
+    @field_validator(*(f"{name}_previous" for name in SECRETS), mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return _split(value)
+
+
+def _complaint(error: Any) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else "settings"
+    match error["type"]:
+        case "missing":
+            return f"{name} is not set"
+        case "value_error":
+            return f"{name} {error['ctx']['error']}"
+        case _:
+            return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def random_environment() -> str:
+    """Return the text of a `.env` for development, with fresh secrets."""
+    lines = [
+        "# Made by `status-ledger init` for development on this machine. Never commit it.",
+        "ENVIRONMENT=local",
+    ]
+    lines += [f"{name.upper()}={secrets.token_urlsafe(24)}" for name in Settings.SECRETS]
+    return "\n".join(lines) + "\n"

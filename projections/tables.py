@@ -1,0 +1,65 @@
+"""The read model's tables, as SQLAlchemy Core sees them; derived from events, rebuildable at any time."""
+
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table
+
+from eventstore.tables import Key, Moment
+
+metadata = MetaData()
+
+message_status = Table(
+    "message_status",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, comment="recorded time of the latest event"),
+    Column("occurred_at", Moment, nullable=False, comment="effective time of the latest event"),
+    Column("delivered_at", Moment),
+    Column("read_at", Moment),
+    Column("failed_at", Moment),
+    Column("message_id", Key, nullable=False),
+    Column("message_reference", Key, nullable=False),
+    Column("message_status", Key),
+    Column("channel", Key, comment="the latest channel"),
+    Column("message_status_version", LargeBinary, nullable=False),
+    Column("channel_version", LargeBinary, nullable=False),
+    Column("latest_version", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("message_id", name="message_status_pkey"),
+    CheckConstraint(
+        "(message_status IS NULL) = (message_status_version = '')", name="message_status_register_whole"
+    ),
+    CheckConstraint("(channel IS NULL) = (channel_version = '')", name="message_status_channel_whole"),
+    comment="Derived: one row a message, folded from events; see projections/sql.",
+)
+Index("message_status_newest_idx", message_status.c.recorded_at.desc(), message_status.c.message_id)
+Index("message_status_reference_idx", message_status.c.message_reference)
+
+channel_status = Table(
+    "channel_status",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, comment="recorded time of the latest event on the channel"),
+    Column(
+        "occurred_at", Moment, nullable=False, comment="effective time of the latest event on the channel"
+    ),
+    Column("delivered_at", Moment),
+    Column("read_at", Moment),
+    Column("failed_at", Moment),
+    Column("message_id", Key, nullable=False),
+    Column("channel", Key, nullable=False),
+    Column("channel_status", Key),
+    Column("supplier_status", Key),
+    Column("channel_status_version", LargeBinary, nullable=False),
+    Column("supplier_status_version", LargeBinary, nullable=False),
+    Column("latest_version", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("message_id", "channel", name="channel_status_pkey"),
+    CheckConstraint(
+        "(channel_status IS NULL) = (channel_status_version = '')", name="channel_status_register_whole"
+    ),
+    CheckConstraint(
+        "(supplier_status IS NULL) = (supplier_status_version = '')", name="channel_status_supplier_whole"
+    ),
+    comment="Derived: one row a message and channel, folded from events; see projections/sql.",
+)
+Index(
+    "channel_status_newest_idx",
+    channel_status.c.channel,
+    channel_status.c.recorded_at.desc(),
+    channel_status.c.message_id,
+)

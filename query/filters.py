@@ -1,0 +1,196 @@
+"""What a client may ask of the statuses: filters, times and paging, read strictly. Pure.
+
+A misspelt, repeated or malformed parameter is refused and named, for it must not return everything; a
+value that no record has is no error. Messages name parameters, never their values: one of them may be an
+NHS number.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from eventstore.errors import LedgerError
+from query.cursors import MalformedCursor, Position, decode
+
+MOST_RECORDS = 10_000
+"""How many records a page may hold, and holds unless the client asks for fewer."""
+
+
+class InvalidQuery(LedgerError):
+    """The query cannot be answered as it was asked."""
+
+
+class Period(NamedTuple):
+    """A half-open period of time, as precise as it was written: a day, a second, a microsecond."""
+
+    start: datetime
+    end: datetime
+
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+ -])(\d\d):(\d\d))?)?",
+    re.ASCII,
+)
+
+
+def period(text: str) -> Period:
+    """Return the period that a date or a time stands for; no offset means UTC.
+
+    A space before the offset is a `+` that was not escaped in a URL. Raises `ValueError`.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("neither a date nor a time")
+    year, month, day, hour, minute, second, fraction, _, sign, ahead_hours, ahead_minutes = match.groups()
+    if hour is None:
+        start = datetime(int(year), int(month), int(day), tzinfo=UTC)
+        return Period(start, start + timedelta(days=1))
+    offset = timedelta(hours=int(ahead_hours or 0), minutes=int(ahead_minutes or 0))
+    start = datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour),
+        int(minute),
+        int(second),
+        int((fraction or "").ljust(6, "0")[:6]),
+        tzinfo=timezone(-offset if sign == "-" else offset),
+    ).astimezone(UTC)
+    digits = min(len(fraction or ""), 6)
+    return Period(start, start + timedelta(microseconds=10 ** (6 - digits)))
+
+
+def _period(value: object) -> Period | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not text")  # noqa: TRY004 - pydantic reports a ValueError, and no TypeError
+    try:
+        return period(value)
+    except OverflowError as error:
+        raise ValueError("out of range") from error
+
+
+_Period = Annotated[
+    Period | None,
+    PlainValidator(_period),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-23", "2026-11-23T09:15:02Z"]}),
+]
+
+
+class Filters(BaseModel):
+    """The filters of `GET /api/statuses` and `POST /api/statuses/search`, combined with AND."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="forbid")
+
+    channel: str | None = Field(None, description="one record for each message with a status on this channel")
+    supplier_status: str | None = Field(None, description="the channel's supplier status")
+    channel_status: str | None = Field(None, description="the channel's status")
+    message_status: str | None = Field(None, description="the message's status")
+    message_id: str | None = Field(None, description="the supplier's id of the message")
+    message_reference: str | None = Field(None, description="the client's reference of the message")
+    created_at: _Period = Field(
+        None,
+        alias="created_at",
+        description="a date: that UTC day; a time: that second, or fraction of one, as precise as given",
+    )
+    created_after: _Period = Field(
+        None, description="created later than this time; a date is its midnight, UTC"
+    )
+    created_before: _Period = Field(
+        None, description="created earlier than this time; a date is its midnight, UTC"
+    )
+    limit: int = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS, description="records on a page")
+    cursor: str | None = Field(None, description="where the page before this one ended: from its `links`")
+
+
+ALLOWED = tuple(field.alias or name for name, field in Filters.model_fields.items())
+"""The names of the parameters, as clients write them."""
+
+
+class Query(NamedTuple):
+    """A question, ready to be asked."""
+
+    filters: Filters
+    given: dict[str, str]
+    """The parameters that were given, but for `limit` and `cursor`: what the next page repeats."""
+    after: Position | None
+
+    @property
+    def unmatchable(self) -> bool:
+        """Whether a value holds what no record can: NUL, or half a surrogate pair."""
+        return any("\0" in value or not _is_unicode(value) for value in self.given.values())
+
+
+def from_parameters(parameters: Iterable[tuple[str, str]]) -> Query:
+    """Return the question that the parameters of a URL ask; raises `InvalidQuery`."""
+    return _query(_unique(parameters), strict=False)
+
+
+def from_json(body: bytes) -> Query:
+    """Return the question that a JSON object asks; raises `InvalidQuery`."""
+    try:
+        value = json.loads(body, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise InvalidQuery("body: not JSON") from error
+    if not isinstance(value, dict):
+        raise InvalidQuery("body: must be an object")
+    return _query({name: given for name, given in value.items() if given is not None}, strict=True)
+
+
+def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    unique: dict[str, Any] = {}
+    for name, value in parameters:
+        if name in unique:
+            raise InvalidQuery(f"{_quoted(name)}: given more than once")
+        unique[name] = value
+    return unique
+
+
+def _query(parameters: dict[str, Any], *, strict: bool) -> Query:
+    try:
+        filters = Filters.model_validate(parameters, strict=strict)
+    except ValidationError as error:
+        raise _invalid(error) from None
+    given = {name: str(value) for name, value in parameters.items() if name not in ("limit", "cursor")}
+    if filters.cursor is None:
+        return Query(filters, given, None)
+    try:
+        return Query(filters, given, decode(filters.cursor, given))
+    except MalformedCursor as error:
+        raise InvalidQuery("cursor: not one that this service gave for these filters") from error
+
+
+def _invalid(error: ValidationError) -> InvalidQuery:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    match first["type"]:
+        case "extra_forbidden":
+            return InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
+        case "value_error":
+            rule = "must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)"
+        case _ if name == "limit":
+            rule = f"must be a whole number from 1 to {MOST_RECORDS}"
+        case _:
+            rule = "must be text"
+    return InvalidQuery(f"{name}: {rule}")
+
+
+def _quoted(name: str) -> str:
+    """Return a parameter's name in ASCII, at most 64 characters of it."""
+    quoted = ascii(name)
+    return quoted if len(quoted) <= 64 else f"{quoted[:60]}...'"
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

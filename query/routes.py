@@ -1,0 +1,158 @@
+"""The HTTP routes that read: statuses for clients, a message's timeline for auditors."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+
+from eventstore.database import Database
+from query import cursors
+from query.filters import Filters, Query, from_json, from_parameters
+from query.history import message_timeline
+from query.models import (
+    Links,
+    MessageTimeline,
+    Record,
+    Refusal,
+    Statuses,
+    StepShown,
+    TimelineAnswer,
+)
+from query.selects import fetch
+
+LARGEST_SEARCH = 64 * 1024
+"""Bytes that the body of a search may have."""
+
+STATUSES = "/api/statuses"
+SEARCH = "/api/statuses/search"
+
+Authorise = Callable[[Request], object]
+"""A dependency that raises 401 unless the request bears the right key."""
+
+
+def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI entry of an answer `{"status": …}`."""
+    examples = {message: {"value": {"status": message}} for message in messages}
+    return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
+
+
+_ANSWERS = {
+    **_refused(401, "Invalid API key"),
+    **_refused(429, "Too many requests"),
+    **_refused(500, "error"),
+}
+_INVALID_QUERY = _refused(
+    422,
+    "limit: must be a whole number from 1 to 10000",
+    "createdAfter: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
+    "cursor: not one that this service gave for these filters",
+)
+
+
+def _parameters() -> list[dict[str, Any]]:
+    """Return the OpenAPI entries of the URL's parameters."""
+    properties: dict[str, dict[str, Any]] = Filters.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema.get("description", ""),
+            "schema": {key: value for key, value in schema.items() if key not in ("description", "default")},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def routes(database: Callable[[], Database], client: Authorise, auditor: Authorise) -> APIRouter:
+    """Return the routes over `database` (asked for at each request: it opens with the service)."""
+    router = APIRouter()
+
+    async def page(query: Query) -> tuple[list[Record], str | None]:
+        """Return a page of records and, where another follows, its cursor."""
+        rows, more = await fetch(database().engine, query)
+        records = [Record.model_construct(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+        if not more:
+            return records, None
+        last = records[-1]
+        return records, cursors.encode(cursors.Position(last.created_at, last.message_id), query.given)
+
+    @router.get(
+        STATUSES,
+        response_model=Statuses,
+        response_model_exclude_unset=True,
+        responses={**_ANSWERS, **_INVALID_QUERY},
+        openapi_extra={"parameters": _parameters()},
+        dependencies=[Depends(client)],
+        summary="Current statuses, by filter and page",
+    )
+    async def get_statuses(request: Request, response: Response) -> Statuses:
+        """One record a message: its latest status; with `channel`, its latest on that channel.
+
+        Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
+        it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
+        """
+        query = from_parameters(request.query_params.multi_items())
+        records, cursor = await page(query)
+        if cursor is None:
+            return Statuses.model_construct(status="success", data=records)
+        following = urlencode({**query.given, "limit": query.filters.limit, "cursor": cursor})
+        links = Links(next=f"{STATUSES}?{following}", cursor=cursor)
+        response.headers["Link"] = f'<{links.next}>; rel="next"'
+        return Statuses.model_construct(status="success", data=records, links=links)
+
+    @router.post(
+        SEARCH,
+        response_model=Statuses,
+        response_model_exclude_unset=True,
+        responses={**_ANSWERS, **_INVALID_QUERY, **_refused(413, "Request body too large")},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": Filters.model_json_schema()}},
+            }
+        },
+        dependencies=[Depends(client)],
+        summary="The same, with the filters as JSON",
+    )
+    async def search_statuses(request: Request) -> Statuses:
+        """Take the filters of `GET /api/statuses` as JSON, so that they do not travel in URLs.
+
+        For the next page send the same body with `cursor` from `links`.
+        """
+        records, cursor = await page(from_json(await _body(request)))
+        if cursor is None:
+            return Statuses.model_construct(status="success", data=records)
+        return Statuses.model_construct(status="success", data=records, links=Links(next=SEARCH, cursor=cursor))
+
+    @router.get(
+        "/api/messages/{message_id}/timeline",
+        response_model=TimelineAnswer,
+        responses={**_ANSWERS, **_refused(404, "Not Found")},
+        dependencies=[Depends(auditor)],
+        summary="Everything that the ledger holds of one message",
+    )
+    async def get_timeline(message_id: str) -> TimelineAnswer:
+        """Every event and every repeat by effective time, with what each changed and what it still holds."""
+        steps = await message_timeline(database(), message_id)
+        if not steps:
+            raise HTTPException(404)
+        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)]))
+        record = Record.model_construct(**rows[0]._mapping) if rows else None  # noqa: SLF001
+        return TimelineAnswer(
+            data=MessageTimeline(
+                message_id=message_id, current=record, timeline=[StepShown.of(step) for step in steps]
+            )
+        )
+
+    return router
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_SEARCH:
+            raise HTTPException(413, "Request body too large")
+    return body
