@@ -72,7 +72,8 @@ def append_statement(folds: Mapping[str, str]) -> str:
     return statement("eventstore", "append").replace("/* folds */", parts)
 
 
-def _parameters(batch: Sequence[Delivery]) -> dict[str, Array]:
+def parameters_of(batch: Sequence[Delivery]) -> dict[str, Array]:
+    """Return the parameters of the append statement for a batch."""
     entries = zip(*(delivery.entry for delivery in batch), strict=True)
     parameters = {
         name: array(values) for (name, array), values in zip(_ENTRY_COLUMNS.items(), entries, strict=True)
@@ -133,7 +134,7 @@ class Appender:
         return await self._queue.submit(delivery)
 
     async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
-        return _recorded(batch, await write(self._database, self._statement, _parameters(batch)))
+        return _recorded(batch, await write(self._database, self._statement, parameters_of(batch)))
 
 
 def _recorded(

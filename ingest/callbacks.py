@@ -21,9 +21,9 @@ from ingest.timestamps import parse_timestamp
 RULES = 1
 """Version of this parser; it grows when `extract` begins to read the same bytes differently."""
 
-_LONGEST = {"messageId": 64, "messageReference": 255, "idempotencyKey": 255}  # characters; the least is 1
+LONGEST = {"messageId": 64, "messageReference": 255, "idempotencyKey": 255}  # characters; the least is 1
 _LEAST = {"cascadeOrder": 1, "retryCount": 0}
-_LARGEST_INTEGER = 2**31 - 1  # of PostgreSQL's `integer`
+LARGEST_INTEGER = 2**31 - 1  # of PostgreSQL's `integer`
 _LONGEST_QUOTE = 64  # characters of an answer that repeat what the body says, quotation marks included
 
 
@@ -79,9 +79,9 @@ _AS_SENT = ConfigDict(strict=True, extra="ignore")
 
 @with_config(_AS_SENT)
 class _Attributes(TypedDict, total=False):
-    messageId: Required[Annotated[_Column, Field(min_length=1, max_length=_LONGEST["messageId"])]]
+    messageId: Required[Annotated[_Column, Field(min_length=1, max_length=LONGEST["messageId"])]]
     messageReference: Required[
-        Annotated[_Column, Field(min_length=1, max_length=_LONGEST["messageReference"])]
+        Annotated[_Column, Field(min_length=1, max_length=LONGEST["messageReference"])]
     ]
     messageStatus: _Column | None
     messageStatusDescription: str | None
@@ -92,14 +92,14 @@ class _Attributes(TypedDict, total=False):
     channelFailureReasonCode: _Column | None
     supplierStatus: _Column | None
     cascadeType: _Column | None
-    cascadeOrder: Annotated[int, Field(ge=_LEAST["cascadeOrder"], le=_LARGEST_INTEGER)] | None
-    retryCount: Annotated[int, Field(ge=_LEAST["retryCount"], le=_LARGEST_INTEGER)] | None
+    cascadeOrder: Annotated[int, Field(ge=_LEAST["cascadeOrder"], le=LARGEST_INTEGER)] | None
+    retryCount: Annotated[int, Field(ge=_LEAST["retryCount"], le=LARGEST_INTEGER)] | None
     timestamp: Annotated[datetime | None, PlainValidator(_instant)]
 
 
 @with_config(_AS_SENT)
 class _Meta(TypedDict):
-    idempotencyKey: Annotated[_Column, Field(min_length=1, max_length=_LONGEST["idempotencyKey"])]
+    idempotencyKey: Annotated[_Column, Field(min_length=1, max_length=LONGEST["idempotencyKey"])]
 
 
 @with_config(_AS_SENT)
@@ -219,10 +219,10 @@ _RULE_OF = {
 
 def _rule(broken: str, field: str) -> str:
     if field in _LEAST:
-        return f"must be an integer from {_LEAST[field]} to {_LARGEST_INTEGER}"
+        return f"must be an integer from {_LEAST[field]} to {LARGEST_INTEGER}"
     if field == "timestamp":
         return "must be an RFC 3339 time with an offset"
     if broken in ("string_too_short", "string_too_long"):
-        return f"must be 1 to {_LONGEST[field]} characters"
+        return f"must be 1 to {LONGEST[field]} characters"
     # Were pydantic to find another word, a 422 is still better than a 500: it keeps the callback.
     return _RULE_OF.get(broken, "must be as the contract says")

@@ -14,7 +14,7 @@ import rfc8785
 def canonical(value: Any) -> bytes:
     """Return the RFC 8785 form of a value that `strict_json.parse` gave.
 
-    orjson writes that form thirty times faster than rfc8785, except for what it is not asked for:
+    orjson writes that form many times faster than rfc8785, with two exceptions:
     it refuses a `Real`, whose digits RFC 8785 lays down; and it sorts keys by code point, where
     RFC 8785 sorts by UTF-16 unit: another order only where a character outside the BMP occurs.
     """
@@ -30,7 +30,7 @@ def canonical(value: Any) -> bytes:
 def _leaves_bmp(text: bytes) -> bool:
     """Tell whether UTF-8 text has a character of four bytes, by the only five that can begin one.
 
-    Five plain searches take a tenth of the time of one regular expression.
+    Five plain searches take a fraction of the time of one regular expression.
     """
     return b"\xf0" in text or b"\xf1" in text or b"\xf2" in text or b"\xf3" in text or b"\xf4" in text
 
@@ -38,8 +38,8 @@ def _leaves_bmp(text: bytes) -> bool:
 def digest(item: Mapping[str, Any]) -> bytes:
     """Return the 32 bytes that, with its idempotency key, identify the event that an item states.
 
-    SHA-256 of the item, `attributes.metadata` left out: type and timestamp count, what the supplier
-    says about the sending alone does not. `item["attributes"]` must be an object.
+    SHA-256 of the item in canonical form, `attributes.metadata` left out, type and timestamp included.
+    `item["attributes"]` must be an object.
     """
     return sha256(canonical(_without(item, "metadata"))).digest()
 

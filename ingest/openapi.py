@@ -3,8 +3,7 @@
 from typing import Any
 
 from ingest import vocabulary
-from ingest.callbacks import _LARGEST_INTEGER as LARGEST_INTEGER
-from ingest.callbacks import _LONGEST as LONGEST
+from ingest.callbacks import LARGEST_INTEGER, LONGEST
 
 _STATUS = {
     "type": "object",

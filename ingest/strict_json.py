@@ -7,6 +7,7 @@ a double's range, no lone surrogates, and at most `MAX_DEPTH` levels of nesting.
 import json
 import math
 import re
+from itertools import accumulate
 
 from eventstore.errors import LedgerError
 
@@ -37,7 +38,7 @@ def parse(body: bytes) -> object:
     """
     if body.startswith(b"\xef\xbb\xbf"):
         raise NotStrictJson("byte order mark")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(MAX_DEPTH, body):
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise NotStrictJson(f"nesting deeper than {MAX_DEPTH}")
     try:
         text = body.decode()
@@ -47,7 +48,7 @@ def parse(body: bytes) -> object:
         value: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotStrictJson(f"syntax error at character {error.pos}") from None
-    if b"\\u" in body:  # UTF-8 itself holds no surrogates, so they can only come from escapes
+    if b"\\" in body:  # UTF-8 itself holds no surrogates, so they can only come from escapes
         _refuse_lone_surrogates(value)
     return value
 
@@ -56,22 +57,16 @@ _TO_NEXT_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"?)*+([\[\]{
 # Skips text between brackets, whole strings included. Possessive, and matching even where a string
 # never ends, so that no input is looked at twice.
 
+_STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1, b"": 0}
 
-def _depth_exceeds(limit: int, body: bytes) -> bool:
-    """Tell whether brackets outside strings nest deeper than `limit`, before any recursion starts.
+
+def _depth(body: bytes) -> int:
+    """Return how deep brackets outside strings nest, before any recursion starts.
 
     It asks the bytes, not the decoder: how deep that one gets before it gives up differs between
     versions of Python and with the caller's own stack.
     """
-    depth = 0
-    for match in _TO_NEXT_BRACKET.finditer(body):
-        if match[1] in (b"[", b"{"):
-            depth += 1
-            if depth > limit:
-                return True
-        elif match[1]:
-            depth -= 1
-    return False
+    return max(accumulate(_STEP[bracket] for bracket in _TO_NEXT_BRACKET.findall(body)))
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

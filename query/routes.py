@@ -124,7 +124,9 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         records, cursor = await page(from_json(await _body(request)))
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
-        return Statuses.model_construct(status="success", data=records, links=Links(next=SEARCH, cursor=cursor))
+        return Statuses.model_construct(
+            status="success", data=records, links=Links(next=SEARCH, cursor=cursor)
+        )
 
     @router.get(
         "/api/messages/{message_id}/timeline",

@@ -14,8 +14,8 @@ CONTRACT = {
     " temporary_failure unnotified",
     "SUPPLIER_STATUSES": "delivered read notification_attempted unnotified rejected notified received"
     " permanent_failure temporary_failure technical_failure accepted cancelled pending_virus_check"
-    " validation_failed unknown virus_scan_failed created dispatched enclosed failed forwarded pending printed"
-    " returned sending sent",
+    " validation_failed unknown virus_scan_failed created dispatched enclosed failed forwarded pending"
+    " printed returned sending sent",
 }
 
 

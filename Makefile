@@ -1,0 +1,63 @@
+# Status Ledger. `make help` lists what there is; every target sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+POSTGRES ?= 15
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(READY) ## Set everything up and serve on http://127.0.0.1:8000, on a PostgreSQL of its own
+	$(BIN)/status-ledger init
+	$(BIN)/status-ledger migrate
+	$(BIN)/status-ledger serve
+
+.PHONY: demo
+demo: $(READY) ## Watch a fresh service take callbacks, then show statuses and a timeline
+	$(BIN)/python -m ledger.demo
+
+.PHONY: test
+test: $(READY) ## Run the tests but the slow ones, on PostgreSQL 18
+	$(BIN)/python -m pytest -m 'not slow'
+
+.PHONY: test-all
+test-all: $(READY) ## Run every test, with many more examples, on PostgreSQL 18 and on Debian's (POSTGRES=15)
+	$(BIN)/python -m pytest --hypothesis-profile full
+	$(BIN)/python -m pytest tests/integration tests/end_to_end --postgres $(POSTGRES)
+
+.PHONY: check
+check: $(READY) ## Check style, types, imports, SQL and migrations
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/squawk --config .squawk.toml migrations/sql/*.up.sql
+	$(BIN)/python -m pytest --quiet tests/integration/ledger/test_migrations.py tests/integration/eventstore/test_statements.py
+
+.PHONY: bench
+bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
+	$(BIN)/python -m benchmarks.intake
+
+.PHONY: lock
+lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
+	$(LOCK) --upgrade --group build -o requirements.txt
+	$(LOCK) --upgrade --group dev --extra embedded -o requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what `make` set up, but neither .env nor .data
+	rm -rf $(VENV)
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --requirement requirements-dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,79 @@
+"""Fixtures that every test may ask for: a PostgreSQL server, a database of its own, the application."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from hypothesis import settings
+
+from ledger.app import StatusLedger, create_app
+from ledger.embedded import EmbeddedPostgres
+from ledger.settings import Settings
+from tests.support.database import binaries, cloned, make_template
+from tests.support.service import ENVIRONMENT
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("full", deadline=None, max_examples=1000)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", default="18", help="the major version of PostgreSQL to test on")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running server, as its superuser."""
+    major = request.config.getoption("--postgres")
+    try:
+        found = binaries(major)
+    except FileNotFoundError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), found) as url:
+        make_template(url)
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """The URL of a migrated database that is this test's alone, as its owner."""
+    with cloned(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def service_settings(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """The settings of a service on this test's database."""
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return Settings.load()
+
+
+@pytest.fixture
+async def app(service_settings: Settings) -> AsyncIterator[StatusLedger]:
+    """The application, open, on this test's database."""
+    application = create_app(service_settings)
+    async with LifespanManager(application, startup_timeout=30, shutdown_timeout=30):
+        yield application
+
+
+@pytest.fixture
+async def client(app: StatusLedger) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, in process."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as session:
+        yield session
