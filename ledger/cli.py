@@ -107,8 +107,17 @@ def serve(
     with _plain_errors():
         settings = Settings.load()
         configure_logging(settings.log_level)
-        err.print(f"Status Ledger listens on http://{host}:{port} (Ctrl-C stops it).", highlight=False)
-        server.serve(settings, host, port, workers)
+        server.serve(
+            settings,
+            host,
+            port,
+            workers,
+            lambda: err.print(
+                f"Status Ledger listens on http://{host}:{port} (Ctrl-C stops it).",
+                highlight=False,
+                soft_wrap=True,
+            ),
+        )
 
 
 @app.command()

@@ -1,12 +1,12 @@
 """Draws in the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 
-from query.timeline import Change, Step
+from query.timeline import Step
 
 
 def drawn_timeline(message_id: str, steps: Sequence[Step]) -> Table:
@@ -23,7 +23,7 @@ def drawn_timeline(message_id: str, steps: Sequence[Step]) -> Table:
             _time(told.effective_at),
             told.channel or "",
             "again" if repeat else Text(_says(step)),
-            Text("\n".join(_changed(name, change) for name, change in step.changed.items())),
+            Text("\n".join(_changed(step))),
             Text(_notes(step)),
             style="dim" if repeat else ("bold" if step.holds else ""),
         )
@@ -45,8 +45,11 @@ def _says(step: Step) -> str:
     return ", ".join(f"{name} {value}" for name, value in said.items() if value is not None)
 
 
-def _changed(name: str, change: Change) -> str:
-    return f"{name}: {change.before} → {change.after}" if change.before else f"{name}: {change.after}"
+def _changed(step: Step) -> Iterator[str]:
+    """Yield what became of each register; the channel's own go without its name, which has a column."""
+    for register, change in step.changed.items():
+        name = register.removeprefix(f"{step.told.channel}.")
+        yield f"{name}: {change.before} → {change.after}" if change.before else f"{name}: {change.after}"
 
 
 def _notes(step: Step) -> str:

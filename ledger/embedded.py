@@ -13,8 +13,8 @@ The folders have mode 0700, and `peer` authentication admits only root and the s
 PostgreSQL refuses to run as root, so for root it runs as the OS user `postgres`, or else `nobody`. Where
 that user cannot reach the data folder, say below /root, no folder's mode is loosened: the cluster lies in
 /var/lib/status-ledger, in a folder named by the hash of the data folder's path, and `cluster` is a symbolic
-link to it. Binaries out of that user's reach are copied beside the cluster. Removing the data folder leaves
-all this there; a new data folder in the old one's place starts empty, under another name.
+link to it. Binaries out of that user's reach are copied beside the cluster. `remove` removes all this; where
+only the data folder is removed it stays there, and a new data folder starts empty, under another name.
 """
 
 import fcntl
@@ -109,6 +109,16 @@ class EmbeddedPostgres:
             with self._gate():
                 self._leave()
 
+    def remove(self) -> None:
+        """Release, and remove the data folder and its cluster; `PostgresFailedError` while others hold."""
+        with self._gate():
+            if not self._leave():
+                raise PostgresFailedError(f"{self.data} stays: others hold it")
+            shutil.rmtree(self._socket_folder())
+            if (self.data / "cluster").is_symlink():
+                shutil.rmtree(self.cluster.parent)
+            shutil.rmtree(self.data)
+
     @contextmanager
     def _gate(self) -> Iterator[None]:
         try:
@@ -122,13 +132,17 @@ class EmbeddedPostgres:
         except OSError as error:
             raise PostgresFailedError(str(error)) from error
 
-    def _leave(self) -> None:
+    def _leave(self) -> bool:
+        """Hold no longer, and stop the server unless someone else holds it; return whether nobody does."""
         if self._holding is not None:
             os.close(self._holding)  # unlocking it in a forked child would end the parent's hold
             self._holding = None
-        with suppress(BlockingIOError):
+        try:
             os.close(_lock(self.data / "holders.lock", fcntl.LOCK_EX | fcntl.LOCK_NB))
-            self._stop()
+        except BlockingIOError:
+            return False
+        self._stop()
+        return True
 
     def _settle(self) -> None:
         """Choose the cluster's place, once for all."""

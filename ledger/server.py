@@ -1,6 +1,9 @@
 """Runs the web application: checks first, so that an operator reads one line and no traceback."""
 
 import asyncio
+import signal
+import sys
+from collections.abc import Callable
 
 import uvicorn
 
@@ -15,11 +18,14 @@ GRACE = 30
 LISTEN_BACKLOG = 2048
 
 
-def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop; SIGTERM lets every request under way finish.
+def serve(settings: Settings, host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
+    """Call `announce` and serve until told to stop; SIGTERM lets every request under way finish.
 
     Raises `UnfitDatabase` or `DatabaseUnavailable` before anything listens.
     """
+    # uvicorn raises the signal that stopped it once more, when it is done: left to the default, SIGTERM
+    # would end the process there and then, and leave its own PostgreSQL running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with database_url(settings) as url:  # held throughout: workers come and go, the database stays
         asyncio.run(
             ensure_fit(
@@ -29,6 +35,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
                 allow_unsafe=settings.allow_unsafe_database,
             )
         )
+        announce()
         uvicorn.run(
             "ledger.app:create_app",
             factory=True,

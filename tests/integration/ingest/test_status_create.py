@@ -128,9 +128,9 @@ async def test_a_signature_that_is_not_right_is_403_and_quarantined(
     client: httpx.AsyncClient, database_url: str, signature: str | None
 ) -> None:
     content = body(delivered())
-    headers: dict[str, str | bytes] = dict(signed(content, x_hmac_sha256_signature=None))
+    headers = [(name.encode(), value.encode()) for name, value in signed(content).items()][:1]
     if signature is not None:
-        headers["x-hmac-sha256-signature"] = signature.encode()
+        headers.append((b"x-hmac-sha256-signature", signature.encode()))
     answer = await client.post(PATH, content=content, headers=headers)
     assert (answer.status_code, answer.json()) == (403, {"status": "Invalid signature"})
     assert execute(database_url, "SELECT answer, body FROM quarantine") == [(403, content)]

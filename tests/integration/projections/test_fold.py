@@ -56,12 +56,12 @@ def batches_of(draw: st.DrawFn, events: list[Event]) -> list[list[Delivery]]:
     """One way to tell a set of events: permuted, some repeated, cut into callbacks and batches."""
     repeated = draw(st.lists(st.sampled_from(events), max_size=4))
     order = draw(st.permutations([*events, *repeated]))
-    deliveries = []
+    deliveries: list[Delivery] = []
     while order:
         size = draw(st.integers(1, len(order)))
         deliveries.append(deliver(*order[:size], number=len(deliveries)))
         order = order[size:]
-    batches = []
+    batches: list[list[Delivery]] = []
     while deliveries:
         size = draw(st.integers(1, len(deliveries)))
         batches.append(deliveries[:size])
