@@ -31,7 +31,13 @@ def bodies(count: int, seed: int) -> Iterator[bytes]:
                 if first + step * group + place >= count:
                     return
                 told_at = start + timedelta(milliseconds=first + step * 1000 + place)
-                yield _body(chance, message_id, reference, channel, channel_status, supplier_status, told_at)
+                names_it = {"messageId": message_id, "messageReference": reference}
+                says = {
+                    "channel": channel,
+                    "channelStatus": channel_status,
+                    "supplierStatus": supplier_status,
+                }
+                yield _body(names_it | says, told_at, key=f"{chance.getrandbits(256):064x}")
 
 
 def _ksuid(chance: random.Random) -> str:
@@ -39,40 +45,21 @@ def _ksuid(chance: random.Random) -> str:
     return "".join(chance.choices(alphabet, k=27))
 
 
-def _body(
-    chance: random.Random,
-    message_id: str,
-    reference: str,
-    channel: str,
-    channel_status: str,
-    supplier_status: str,
-    told_at: datetime,
-) -> bytes:
-    return json.dumps(
-        {
-            "data": [
-                {
-                    "type": "ChannelStatus",
-                    "attributes": {
-                        "messageId": message_id,
-                        "messageReference": reference,
-                        "cascadeType": "primary",
-                        "cascadeOrder": 1,
-                        "channel": channel,
-                        "channelStatus": channel_status,
-                        "channelStatusDescription": "The patient\u2019s app has it",
-                        "supplierStatus": supplier_status,
-                        "timestamp": f"{told_at:%Y-%m-%dT%H:%M:%S}.{told_at.microsecond // 1000:03d}Z",
-                        "retryCount": 0,
-                    },
-                    "links": {"message": f"https://api.service.nhs.uk/comms/v1/messages/{message_id}"},
-                    "meta": {"idempotencyKey": f"{chance.getrandbits(256):064x}"},
-                }
-            ]
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+def _body(said: dict[str, str], told_at: datetime, key: str) -> bytes:
+    attributes = said | {
+        "cascadeType": "primary",
+        "cascadeOrder": 1,
+        "channelStatusDescription": "The patient’s app has it",
+        "timestamp": f"{told_at:%Y-%m-%dT%H:%M:%S}.{told_at.microsecond // 1000:03d}Z",
+        "retryCount": 0,
+    }
+    item = {
+        "type": "ChannelStatus",
+        "attributes": attributes,
+        "links": {"message": f"https://api.service.nhs.uk/comms/v1/messages/{said['messageId']}"},
+        "meta": {"idempotencyKey": key},
+    }
+    return json.dumps({"data": [item]}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def signed_lines(count: int, seed: int, secrets: SigningSecrets) -> Iterator[bytes]:

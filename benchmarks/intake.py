@@ -85,7 +85,9 @@ def measure(seconds: int, rounds: int, workers: int) -> list[Round]:
     console = Console(stderr=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+        postgres = EmbeddedPostgres(folder / "postgres")
+        stack.callback(postgres.remove)
+        url = postgres.acquire()
         migrate(url)
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE bare_events (LIKE events INCLUDING ALL)")
@@ -155,7 +157,7 @@ def callbacks(port: int, folder: Path, seconds: int, seed: int) -> tuple[float, 
     with requests.open("wb") as file:
         file.writelines(signed_lines(seconds * BODIES_A_SECOND, seed, SigningSecrets(SECRET)))
     ran = subprocess.run(  # noqa: S603 - the load generator, on loopback
-        [
+        [  # noqa: S607 - wherever it is installed
             "wrk",
             *("-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", HERE / "wrk.lua"),
             *(f"http://127.0.0.1:{port}", "--", requests, API_KEY),

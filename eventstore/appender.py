@@ -10,7 +10,7 @@ from eventstore.database import Database
 from eventstore.durable import ONE_TO_BLAME, write
 from eventstore.events import Delivery, Entry, Event
 from eventstore.group_commit import GroupCommit, Limits, Size
-from eventstore.statements import statement
+from eventstore.statements import Numbered, statement
 
 ROW_OVERHEAD = 512
 """Bytes that one event weighs beside its body: its columns, keys and index entries."""
@@ -107,7 +107,7 @@ class Appender:
     ) -> None:
         """Take the folds (name, SQL over `delivered`) that keep the read model in step."""
         self._database = database
-        self._statement = append_statement(folds).encode()
+        self._statement = Numbered(append_statement(folds))
         self._queue = GroupCommit(
             self._append, _measure, limits=limits, writers=writers, splits_on=ONE_TO_BLAME
         )

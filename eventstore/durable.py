@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import AsyncRawCursor, errors
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from eventstore.database import Database, DatabaseUnavailable
 from eventstore.errors import LedgerError
+from eventstore.statements import Numbered
 
 ATTEMPTS = 3
 
@@ -49,7 +50,7 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT) or type(error) is psycopg.OperationalError
 
 
-async def write(database: Database, statement: bytes, parameters: Mapping[str, Any]) -> list[Any]:
+async def write(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
     """Run `statement` as a transaction of its own and return its rows, after a commit without a warning.
 
     Raises one of `ONE_TO_BLAME` as it is, `DatabaseUnavailable` where no commit could be had in
@@ -75,10 +76,11 @@ async def write(database: Database, statement: bytes, parameters: Mapping[str, A
     raise AssertionError("tenacity either returns or raises")
 
 
-async def _once(database: Database, statement: bytes, parameters: Mapping[str, Any]) -> list[Any]:
+async def _once(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
     async with database.connection() as connection:
         connection.warnings.clear()
-        cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+        cursor = AsyncRawCursor(connection)
+        await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
         rows = await cursor.fetchall()
         if connection.warnings:
             raise CommitUncertain("; ".join(connection.warnings))

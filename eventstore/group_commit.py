@@ -142,6 +142,7 @@ class GroupCommit(Generic[Item, Outcome]):
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:
             outcomes = await self._write([waiting.item for waiting in batch])
+            answers = list(zip(batch, outcomes, strict=True))
         except self._splits_on as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -152,7 +153,7 @@ class GroupCommit(Generic[Item, Outcome]):
         except Exception as error:
             _fail(batch, error)
         else:
-            for waiting, outcome in zip(batch, outcomes, strict=True):
+            for waiting, outcome in answers:
                 if not waiting.answer.done():
                     waiting.answer.set_result(outcome)
 

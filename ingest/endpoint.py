@@ -85,7 +85,7 @@ class CallbackEndpoint:
                 recorder,
                 encoded=encoded,
                 key_is_known=key_is_known,
-                may_be_signed=decode_signature(signature) is not None,
+                signature=signature,
                 announced=_announced(lengths),
             )
             if answer is None:
@@ -111,7 +111,13 @@ class CallbackEndpoint:
         await send({"type": "http.response.body", "body": answer.body})
 
     def _refusal(
-        self, recorder: Recorder, *, encoded: bool, key_is_known: bool, may_be_signed: bool, announced: int
+        self,
+        recorder: Recorder,
+        *,
+        encoded: bool,
+        key_is_known: bool,
+        signature: bytes | None,
+        announced: int,
     ) -> Answer | None:
         """Return the answer that is due before the body is read, in the contract's order, if one is.
 
@@ -119,7 +125,7 @@ class CallbackEndpoint:
         """
         if encoded:
             return ENCODED
-        if not key_is_known and not may_be_signed:
+        if not key_is_known and decode_signature(signature) is None:
             return INVALID_API_KEY
         if announced > self._max_body_bytes:
             return TOO_LARGE if key_is_known else INVALID_API_KEY

@@ -14,7 +14,7 @@ from eventstore.database import Database
 from eventstore.durable import write
 from eventstore.errors import LedgerError
 from eventstore.group_commit import GroupCommit, Limits, Size
-from eventstore.statements import statement
+from eventstore.statements import Numbered, statement
 
 
 class QuarantineFull(LedgerError):
@@ -48,7 +48,7 @@ class Quarantine:
         """Take the caps, which are checked at each write."""
         self._database = database
         self._caps = caps
-        self._statement = statement("ingest", "quarantine").encode()
+        self._statement = Numbered(statement("ingest", "quarantine"))
         self._queue = GroupCommit(
             self._keep,
             lambda suspect: Size(1, len(suspect.body)),

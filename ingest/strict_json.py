@@ -7,7 +7,11 @@ a double's range, no lone surrogates, and at most `MAX_DEPTH` levels of nesting.
 import json
 import math
 import re
+from collections.abc import Iterable
 from itertools import accumulate
+from typing import Any
+
+import orjson
 
 from eventstore.errors import LedgerError
 
@@ -40,6 +44,37 @@ def parse(body: bytes) -> object:
         raise NotStrictJson("byte order mark")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise NotStrictJson(f"nesting deeper than {MAX_DEPTH}")
+    value = _as_notify_writes_it(body)
+    return _with_care(body) if value is None else value
+
+
+def _as_notify_writes_it(body: bytes) -> object:
+    """Return the value of a compact, unescaped body with small integers alone, else None.
+
+    orjson reads in a fraction of the time, but takes the last of two equal keys. A body that it writes back
+    byte for byte held no key twice, nor anything else that one of the rules is about but its numbers.
+    """
+    try:
+        value: object = orjson.loads(body)
+        return value if orjson.dumps(value) == body and _counts_only([value]) else None
+    except ValueError:  # of both: what is wrong is for the careful reader to say
+        return None
+
+
+def _counts_only(values: Iterable[Any]) -> bool:
+    """Tell whether every number is an integer that is a double of its own."""
+    for value in values:
+        kind = type(value)  # exact, and several times as fast as isinstance or match
+        if kind is str:
+            continue
+        if kind is float or (kind is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER):
+            return False
+        if (kind is dict and not _counts_only(value.values())) or (kind is list and not _counts_only(value)):
+            return False
+    return True
+
+
+def _with_care(body: bytes) -> object:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:

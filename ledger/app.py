@@ -26,6 +26,7 @@ from ledger.settings import Settings
 from ledger.telemetry import configure_logging
 from query import routes as query_routes
 from query.filters import InvalidQuery
+from query.models import Statuses
 
 log = structlog.get_logger()
 
@@ -58,22 +59,29 @@ class StatusLedger(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return FastAPI's layers within `AnswerHeaders`: its answer to an unforeseen error bears them too."""
+        return AnswerHeaders(super().build_middleware_stack())
+
     def openapi(self) -> dict[str, Any]:
         """Return the description of the API, the callback endpoint included."""
         if self.openapi_schema is None:
             schema = super().openapi()
             schema["paths"][endpoint.PATH] = openapi.PATH_ITEM
-            for path in schema["paths"].values():
-                for operation in path.values():
-                    _tell_the_truth(operation)
+            _tell_the_truth(schema)
         return self.openapi_schema or {}
 
 
-def _tell_the_truth(operation: dict[str, Any]) -> None:
-    """Leave out FastAPI's own 422, which no route gives."""
-    answer = operation["responses"].get("422", {})
-    if "HTTPValidationError" in str(answer):
-        del operation["responses"]["422"]
+def _tell_the_truth(schema: dict[str, Any]) -> None:
+    """Leave out FastAPI's own 422, which no route gives, and put back the nulls that it drops from an example."""
+    for path in schema["paths"].values():
+        for operation in path.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    components = schema["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.pop(unused, None)
+    components[Statuses.__name__]["examples"] = Statuses.model_json_schema()["examples"]
 
 
 class AnswerHeaders:
@@ -136,7 +144,6 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         )
     )
     app.include_router(health.routes(lambda: ledger))
-    app.add_middleware(AnswerHeaders)
     _answer_errors(app)
     return app
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.signature import SigningSecrets
+from ledger.embedded import EmbeddedPostgres
 from ledger.settings import Settings
 
 
@@ -97,6 +98,14 @@ def fresh_service(folder: Path, environment: dict[str, str]) -> Iterator[httpx.C
             process.terminate()
 
 
+@contextmanager
+def _removed_afterwards(postgres: EmbeddedPostgres) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        postgres.remove()
+
+
 def show_statuses(console: Console, client: httpx.Client, key: str) -> None:
     """Print what a client reads."""
     answer = client.get("/api/statuses", headers={"x-api-key": key}).raise_for_status().json()
@@ -129,7 +138,10 @@ def main() -> None:
     signer = SigningSecrets(keys["HMAC_SECRET"])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with fresh_service(folder, environment) as client:
+        with (
+            _removed_afterwards(EmbeddedPostgres(folder / ".data" / "postgres")),
+            fresh_service(folder, environment) as client,
+        ):
             for told in STORY:
                 body = callback(told)
                 headers = {

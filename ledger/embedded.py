@@ -49,7 +49,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
 _LAUNCH = 'cd "$0" || exit; "$@" </dev/null >server.log 2>&1 & echo $! >server.pid'
 """The shell ends at once, which makes the server a child of init: no holder must outlive or reap it."""
 _HBA = "local all all peer map=holders\n"
-_LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+_LOCALE = ("--encoding=UTF8", "--locale=C")
 
 
 class PostgresMissingError(LedgerError):

@@ -17,12 +17,13 @@ class SettingsInvalid(LedgerError):
     """The settings do not allow a start."""
 
 
+def _refuse_unresolved(text: str) -> None:
+    if text.startswith(UNRESOLVED_REFERENCE):
+        raise ValueError("is a Key Vault reference that was not resolved")
+
+
 def _split(value: object) -> object:
     return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
-
-
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
-"""One or several secrets, comma-separated in the environment."""
 
 
 class DatabaseSettings(BaseSettings):
@@ -60,10 +61,11 @@ class DatabaseSettings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _resolved(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and value.startswith(UNRESOLVED_REFERENCE):
-            raise ValueError("is a Key Vault reference that was not resolved")
+        if not isinstance(value, str):
+            return value
+        _refuse_unresolved(value)
         field = cls.model_fields[info.field_name or ""]
-        if value == "" and not field.is_required():
+        if not value.strip() and not field.is_required():
             return field.get_default(call_default_factory=True)
         return value
 
@@ -90,10 +92,18 @@ def _strong(value: SecretStr) -> SecretStr:
         raise ValueError("is empty")
     if text != text.strip():
         raise ValueError("begins or ends with white space")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not Unicode text") from None
+    _refuse_unresolved(text)  # one of a list is seen here alone
     return value
 
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
+
+Secrets = Annotated[tuple[Secret, ...], NoDecode]
+"""One or several secrets, comma-separated in the environment."""
 
 
 class Settings(DatabaseSettings):

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from eventstore.errors import LedgerError
@@ -34,7 +42,7 @@ class Period(NamedTuple):
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+ -])(\d\d):(\d\d))?)?",
+    r"(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+ -])(\d\d):([0-5]\d))?)?",
     re.ASCII,
 )
 
@@ -42,7 +50,8 @@ _TIME = re.compile(
 def period(text: str) -> Period:
     """Return the period that a date or a time stands for; no offset means UTC.
 
-    A space before the offset is a `+` that was not escaped in a URL. Raises `ValueError`.
+    A space before the offset is a `+` that was not escaped in a URL. A period that reaches past the year
+    9999 ends at its last microsecond. Raises `ValueError`, and `OverflowError` where it starts beyond time.
     """
     match = _TIME.fullmatch(text)
     if match is None:
@@ -50,7 +59,7 @@ def period(text: str) -> Period:
     year, month, day, hour, minute, second, fraction, _, sign, ahead_hours, ahead_minutes = match.groups()
     if hour is None:
         start = datetime(int(year), int(month), int(day), tzinfo=UTC)
-        return Period(start, start + timedelta(days=1))
+        return _lasting(start, timedelta(days=1))
     offset = timedelta(hours=int(ahead_hours or 0), minutes=int(ahead_minutes or 0))
     start = datetime(
         int(year),
@@ -63,7 +72,12 @@ def period(text: str) -> Period:
         tzinfo=timezone(-offset if sign == "-" else offset),
     ).astimezone(UTC)
     digits = min(len(fraction or ""), 6)
-    return Period(start, start + timedelta(microseconds=10 ** (6 - digits)))
+    return _lasting(start, timedelta(microseconds=10 ** (6 - digits)))
+
+
+def _lasting(start: datetime, duration: timedelta) -> Period:
+    last = datetime.max.replace(tzinfo=UTC)
+    return Period(start, start + duration if start <= last - duration else last)
 
 
 def _period(value: object) -> Period | None:
@@ -76,6 +90,16 @@ def _period(value: object) -> Period | None:
     except OverflowError as error:
         raise ValueError("out of range") from error
 
+
+def _limit(value: object) -> object:
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) is None:
+        raise ValueError("not a whole number")  # int() reads more: signs, underscores, white space, `1.0`
+    return value
+
+
+_WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+_Limit = Annotated[int, BeforeValidator(_limit)]
 
 _Period = Annotated[
     Period | None,
@@ -106,7 +130,7 @@ class Filters(BaseModel):
     created_before: _Period = Field(
         None, description="created earlier than this time; a date is its midnight, UTC"
     )
-    limit: int = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS, description="records on a page")
+    limit: _Limit = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS, description="records on a page")
     cursor: str | None = Field(None, description="where the page before this one ended: from its `links`")
 
 
@@ -141,7 +165,7 @@ def from_json(body: bytes) -> Query:
         raise InvalidQuery("body: not JSON") from error
     if not isinstance(value, dict):
         raise InvalidQuery("body: must be an object")
-    return _query({name: given for name, given in value.items() if given is not None}, strict=True)
+    return _query(value, strict=True)
 
 
 def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,6 +178,10 @@ def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _query(parameters: dict[str, Any], *, strict: bool) -> Query:
+    for name in parameters:
+        if name not in ALLOWED:
+            raise InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
+    parameters = {name: value for name, value in parameters.items() if value is not None}
     try:
         filters = Filters.model_validate(parameters, strict=strict)
     except ValidationError as error:
@@ -171,12 +199,10 @@ def _invalid(error: ValidationError) -> InvalidQuery:
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0])
     match first["type"]:
-        case "extra_forbidden":
-            return InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
-        case "value_error":
-            rule = "must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)"
         case _ if name == "limit":
             rule = f"must be a whole number from 1 to {MOST_RECORDS}"
+        case "value_error":
+            rule = "must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)"
         case _:
             rule = "must be text"
     return InvalidQuery(f"{name}: {rule}")

@@ -129,7 +129,7 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         )
 
     @router.get(
-        "/api/messages/{message_id}/timeline",
+        "/api/messages/{message_id:path}/timeline",  # the supplier's ids are opaque: a `/` is as good as any
         response_model=TimelineAnswer,
         responses={**_ANSWERS, **_refused(404, "Not Found")},
         dependencies=[Depends(auditor)],

@@ -39,9 +39,13 @@ def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), found) as url:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), found)
+    try:
+        url = server.acquire()
         make_template(url)
         yield url
+    finally:
+        server.remove()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import LiteralString, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -39,7 +38,7 @@ def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
-            cursor = connection.execute(cast(LiteralString, statement))
+            cursor = connection.execute(statement)
             rows = cursor.fetchall() if cursor.description else []
     return rows
 

@@ -92,7 +92,7 @@ def deliver(*events: Event, received_at: datetime = RECEIVED, number: int = 0) -
         received_at=received_at,
         body=b"{}",
         signature=b"s" * 32,
-        secret_id="secret",  # noqa: S106 - an id
+        secret_id="secret",
         rules=1,
     )
     return Delivery(entry, numbered)

@@ -1,0 +1,86 @@
+"""Entries, events and repeats are never changed: not by the service, not by the owner, not as a replica."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from eventstore.appender import Appender
+from eventstore.database import Database
+from eventstore.tables import APPEND_ONLY
+from projections.projection import folds
+from tests.support.events import deliver, event
+
+TABLES = [table.name for table in APPEND_ONLY]
+
+CHANGES = {
+    "UPDATE": "UPDATE {table} SET entry_id = entry_id",
+    "UPDATE of no row": "UPDATE {table} SET entry_id = entry_id WHERE false",
+    "UPDATE by an INSERT": "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ON CONSTRAINT {table}_pkey"
+    " DO UPDATE SET entry_id = excluded.entry_id",
+    "DELETE": "DELETE FROM {table}",
+    "DELETE of no row": "DELETE FROM {table} WHERE false",
+    "TRUNCATE": "TRUNCATE {table}",
+    "TRUNCATE of all": "TRUNCATE entries, events, repeats, message_status CASCADE",
+}
+
+
+@pytest.fixture
+async def filled(database_url: str) -> str:
+    """The URL of a database with a row in each of the tables, as its owner and superuser."""
+    async with Database(database_url) as database:
+        appender = Appender(database, folds())
+        appender.open()
+        for number in range(2):
+            await appender.append(deliver(event(message_status="sending"), number=number))
+        await appender.close()
+    return database_url
+
+
+@pytest.fixture
+def owner(filled: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(filled) as connection:
+        yield connection
+
+
+def rows(connection: psycopg.Connection) -> list[object]:
+    return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]  # noqa: S608 - our own names
+
+
+@pytest.mark.parametrize("replicating", ["origin", "local", "replica"])
+def test_the_owner_is_refused_every_change(owner: psycopg.Connection, replicating: str) -> None:
+    before = rows(owner)
+    assert all(before)
+    owner.commit()
+    for table in TABLES:
+        for name, change in CHANGES.items():
+            owner.execute(f"SET session_replication_role = {replicating}")
+            with pytest.raises(
+                errors.RestrictViolation, match=r"is append-only, (UPDATE|DELETE|TRUNCATE) is"
+            ):
+                owner.execute(change.format(table=table))
+                pytest.fail(f"{table}: {name}")
+            owner.rollback()
+    assert rows(owner) == before
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_service_may_not_even_try(owner: psycopg.Connection, table: str, change: str) -> None:
+    owner.execute("SET ROLE ledger_service")
+    with pytest.raises(errors.InsufficientPrivilege, match="permission denied for table"):
+        owner.execute(CHANGES[change].format(table=table))
+
+
+def test_the_service_may_not_pose_as_a_replica(owner: psycopg.Connection) -> None:
+    owner.execute("SET ROLE ledger_service")
+    with pytest.raises(errors.InsufficientPrivilege):
+        owner.execute("SET session_replication_role = replica")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_service_may_not_switch_the_guard_off(owner: psycopg.Connection, table: str) -> None:
+    owner.execute("SET ROLE ledger_service")
+    with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
+        owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")

@@ -1,0 +1,406 @@
+"""The application around its routes: health, headers, errors, and an OpenAPI description that is true."""
+
+import importlib
+import json
+import pkgutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.routing import Route
+
+import eventstore
+import ingest
+import ledger
+import projections
+import query
+from eventstore.errors import LedgerError
+from ingest.callbacks import read
+from ledger.app import STATUS_OF, StatusLedger, create_app
+from ledger.health import Health, Readiness
+from ledger.settings import Settings
+from query.filters import InvalidQuery, period
+from query.models import Refusal, Statuses, TimelineAnswer
+from tests.support.database import execute
+from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
+
+READY = "/api/healthcheck/ready"
+CLIENT = {"x-api-key": CLIENT_API_KEY}
+AUDITOR = {"x-api-key": AUDITOR_API_KEY}
+
+
+def in_process(app: StatusLedger) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://ledger.test")
+
+
+def told(client_answer: httpx.Response) -> tuple[int, Any]:
+    return client_answer.status_code, client_answer.json()
+
+
+# Health
+
+
+async def test_a_healthy_service_says_so_without_a_key(client: httpx.AsyncClient) -> None:
+    assert told(await client.get("/api/healthcheck")) == (200, {"status": "healthy"})
+    assert told(await client.get(READY)) == (200, {"status": "ready", "missing": []})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE alembic_version SET version_num = '0000'",
+        "DELETE FROM alembic_version",
+        "INSERT INTO alembic_version VALUES ('9999')",
+        "DROP TABLE alembic_version",
+    ],
+)
+async def test_another_schema_than_the_newest_is_not_ready(
+    client: httpx.AsyncClient, database_url: str, change: str
+) -> None:
+    execute(database_url, change)
+    assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["migrations"]})
+    assert (await client.get("/api/healthcheck")).status_code == 200
+
+
+async def test_without_its_database_it_is_up_but_not_ready_until_the_database_is_back(
+    client: httpx.AsyncClient, database_url: str, postgres: str
+) -> None:
+    name = urlsplit(database_url).path.removeprefix("/")
+    execute(
+        postgres,
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608 - the test's own words
+    )
+    assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["database"]})
+    assert told(await client.get("/api/healthcheck")) == (200, {"status": "healthy"})
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    deadline = time.monotonic() + 30
+    while (answer := await client.get(READY)).status_code == 503 and time.monotonic() < deadline:
+        pass  # the request itself waits for a connection
+    assert told(answer) == (200, {"status": "ready", "missing": []})
+
+
+async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(service_settings: Settings) -> None:
+    async with in_process(create_app(service_settings)) as client:
+        assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["database"]})
+        assert told(await client.get("/api/healthcheck")) == (200, {"status": "healthy"})
+        content = body(delivered())
+        answer = await client.post("/api/status/create", content=content, headers=signed(content))
+        assert told(answer) == (500, {"status": "error"})
+        assert told(await client.get("/api/statuses", headers=CLIENT)) == (500, {"status": "error"})
+
+
+# Headers
+
+
+async def every_kind_of_answer(client: httpx.AsyncClient, database_url: str) -> list[httpx.Response]:
+    content = body(delivered("m"))
+    wrong = signed(content, x_hmac_sha256_signature="0" * 64)
+    answers = [
+        await client.post("/api/status/create", content=content, headers=signed(content)),
+        await client.post("/api/status/create", content=content),
+        await client.post("/api/status/create", content=content, headers=wrong),
+        await client.post("/api/status/create", content=b"x", headers=signed(b"x")),
+        await client.get("/api/status/create"),
+        await client.get("/api/statuses", headers=CLIENT),
+        await client.get("/api/statuses"),
+        await client.get("/api/statuses?nonsense", headers=CLIENT),
+        await client.delete("/api/statuses", headers=CLIENT),
+        await client.post("/api/statuses/search", json={}, headers=CLIENT),
+        await client.post("/api/statuses/search", content=b" " * 70_000, headers=CLIENT),
+        await client.get("/api/messages/m/timeline", headers=AUDITOR),
+        await client.get("/api/messages/unknown/timeline", headers=AUDITOR),
+        await client.get("/api/healthcheck"),
+        await client.get("/nowhere"),
+        await client.get("/openapi.json"),
+    ]
+    execute(
+        database_url,
+        "ALTER TABLE message_status RENAME TO elsewhere",
+        "ALTER TABLE events RENAME TO nowhere",
+        "DROP TABLE alembic_version",
+    )
+    return [
+        *answers,
+        await client.get(READY),
+        await client.get("/api/statuses", headers=CLIENT),
+        await client.get("/api/messages/m/timeline", headers=AUDITOR),
+        await client.post("/api/status/create", content=content, headers=signed(content)),
+    ]
+
+
+async def test_every_answer_is_json_with_an_id_of_its_own_and_is_never_stored(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    answers = await every_kind_of_answer(client, database_url)
+    assert {200, 401, 403, 404, 405, 413, 422, 500, 503} == {answer.status_code for answer in answers}
+    for answer in answers:
+        asked = f"{answer.request.method} {answer.request.url} {answer.status_code}"
+        assert answer.headers["content-type"] == "application/json", asked
+        assert answer.headers.get_list("cache-control") == ["no-store"], asked
+        (request_id,) = answer.headers.get_list("x-request-id")
+        assert str(UUID(request_id)) == request_id
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+async def test_no_answer_invites_another_origin(client: httpx.AsyncClient, database_url: str) -> None:
+    client.headers["origin"] = "https://elsewhere.test"
+    preflight = {"access-control-request-method": "GET", "access-control-request-headers": "x-api-key"}
+    answers = [
+        await client.options("/api/statuses", headers=preflight),
+        await client.options("/api/status/create", headers=preflight),
+    ]
+    assert [answer.status_code for answer in answers] == [405, 405]
+    for answer in answers + await every_kind_of_answer(client, database_url):
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", "/api", "/api/messages/m", "/api/statuses/m", "/docs", "/redoc"]
+)
+async def test_an_unknown_path_is_404(service_settings: Settings, path: str) -> None:
+    async with in_process(create_app(service_settings)) as client:
+        for method in ("GET", "POST"):
+            assert told(await client.request(method, path)) == (404, {"status": "Not Found"})
+
+
+async def test_another_method_is_405_and_names_the_right_one(service_settings: Settings) -> None:
+    async with in_process(create_app(service_settings)) as client:
+        for method, path, allowed in (
+            ("POST", "/api/statuses", "GET"),
+            ("GET", "/api/statuses/search", "POST"),
+            ("PUT", "/api/status/create", "POST"),
+            ("DELETE", "/api/messages/m/timeline", "GET"),
+            ("POST", "/api/healthcheck", "GET"),
+        ):
+            answer = await client.request(method, path)
+            assert told(answer) == (405, {"status": "Method Not Allowed"})
+            assert answer.headers["allow"] == allowed
+
+
+# Errors
+
+ANSWERS = {
+    "eventstore.database.DatabaseUnavailable": 500,
+    "eventstore.durable.CommitUncertain": 500,
+    "eventstore.durable.Unrecorded": 500,
+    "eventstore.group_commit.Closed": 500,
+    "eventstore.group_commit.Overloaded": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
+    "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
+    "ledger.embedded.PostgresFailedError": 500,
+    "ledger.embedded.PostgresMissingError": 500,
+    "ledger.embedded.PostgresVersionError": 500,
+    "ledger.preflight.UnfitDatabase": 500,
+    "ledger.runtime.NotOpen": 500,
+    "ledger.settings.SettingsInvalid": 500,
+    "query.filters.InvalidQuery": 422,
+}
+"""What a caller is told where one of the product's errors reaches the application."""
+
+
+def errors() -> Iterator[type[LedgerError]]:
+    """Yield every error of the product."""
+    for package in (eventstore, ingest, ledger, projections, query):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    waiting: list[type[LedgerError]] = [LedgerError]
+    while waiting:
+        found = waiting.pop().__subclasses__()
+        waiting += found
+        yield from (error for error in found if not error.__module__.startswith("test"))
+
+
+def test_the_answer_to_every_error_is_decided() -> None:
+    decided = {f"{error.__module__}.{error.__qualname__}": STATUS_OF.get(error, 500) for error in errors()}
+    assert decided == ANSWERS
+
+
+def raising(settings: Settings, error: Exception) -> httpx.AsyncClient:
+    """Return a client of an application one route of which raises."""
+    app = create_app(settings)
+
+    @app.get("/raise")
+    async def _() -> None:
+        raise error
+
+    return in_process(app)
+
+
+async def test_an_error_of_the_callers_is_told_in_the_words_of_its_detail(service_settings: Settings) -> None:
+    async with raising(service_settings, InvalidQuery("limit: too much")) as client:
+        assert told(await client.get("/raise")) == (422, {"status": "limit: too much"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(error("a secret") for error in errors() if error not in STATUS_OF),
+        RuntimeError("a secret"),
+        psycopg.OperationalError("a secret"),
+        psycopg.ProgrammingError("a secret"),
+        TimeoutError("a secret"),
+        KeyError("a secret"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log(
+    service_settings: Settings, error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with raising(service_settings, error) as client:
+        answer = await client.get("/raise")
+    assert told(answer) == (500, {"status": "error"})
+    assert answer.headers["cache-control"] == "no-store"
+    (event,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (event["event"], event["level"]) == ("request.failed", "error")
+    assert event["error"] == type(error).__name__
+    assert event["request_id"] == answer.headers["x-request-id"]
+    assert "Traceback" in event["exception"]
+
+
+# OpenAPI
+
+DECLARED = {
+    "POST /api/status/create": {200, 401, 403, 413, 415, 422, 429, 500},
+    "GET /api/statuses": {200, 401, 422, 500},
+    "POST /api/statuses/search": {200, 401, 413, 422, 500},
+    "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
+    "GET /api/healthcheck": {200},
+    "GET /api/healthcheck/ready": {200, 503},
+}
+"""The answers of the contract."""
+
+MODELS: dict[str, type[BaseModel]] = {
+    model.__name__: model for model in (Health, Readiness, Refusal, Statuses, TimelineAnswer)
+}
+
+
+@pytest.fixture
+def openapi(service_settings: Settings) -> dict[str, Any]:
+    return create_app(service_settings).openapi()
+
+
+def operations(openapi: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def routes_of(routes: list[Any]) -> Iterator[str]:
+    """Yield the routes of an application, those of the routers that it includes too."""
+    for route in routes:
+        if isinstance(route, APIRoute | Route):
+            path = getattr(route, "path_format", route.path)
+            yield from (f"{method} {path}" for method in route.methods or ())
+        else:
+            yield from routes_of(route.original_router.routes)
+
+
+async def test_the_description_served_is_the_applications(
+    client: httpx.AsyncClient, openapi: dict[str, Any]
+) -> None:
+    assert (await client.get("/openapi.json")).json() == json.loads(json.dumps(openapi))
+
+
+def test_every_route_is_described_and_every_described_one_exists(
+    service_settings: Settings, openapi: dict[str, Any]
+) -> None:
+    routes = set(routes_of(create_app(service_settings).router.routes))
+    assert routes - {"GET /openapi.json", "HEAD /openapi.json"} == set(operations(openapi))
+
+
+def test_every_answer_of_the_contract_is_declared(openapi: dict[str, Any]) -> None:
+    declared = {
+        name: {int(code) for code in operation["responses"]}
+        for name, operation in operations(openapi).items()
+    }
+    assert declared.keys() == DECLARED.keys()
+    for name, codes in DECLARED.items():
+        assert codes <= declared[name], name
+
+
+def test_no_answer_of_the_framework_is_declared_that_is_never_given(openapi: dict[str, Any]) -> None:
+    assert "ValidationError" not in json.dumps(openapi)
+
+
+def declared_answers(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, operation in operations(openapi).items():
+        for code, answer in operation["responses"].items():
+            yield name, code, answer["content"]["application/json"]
+
+
+def test_every_declared_example_of_an_answer_is_one(openapi: dict[str, Any]) -> None:
+    schemas = openapi["components"]["schemas"]
+    examples = 0
+    for name, code, content in declared_answers(openapi):
+        schema = content["schema"]
+        model = MODELS[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else Refusal
+        declared = [example["value"] for example in content.get("examples", {}).values()]
+        declared += schemas.get(model.__name__, {}).get("examples", [])
+        for example in declared:
+            answer = model.model_validate(example, extra="forbid")
+            assert json.loads(answer.model_dump_json(by_alias=True, exclude_unset=True)) == example
+            assert (example["status"] == "success") == (code == "200"), name
+        examples += len(declared)
+    assert examples > 20
+
+
+async def test_the_declared_examples_of_a_refused_callback_are_what_it_is_told(
+    client: httpx.AsyncClient, openapi: dict[str, Any]
+) -> None:
+    content = operations(openapi)["POST /api/status/create"]["responses"]["422"]["content"]
+    declared = {example["value"]["status"] for example in content["application/json"]["examples"].values()}
+    answers = [
+        await client.post("/api/status/create", content=refused, headers=signed(refused))
+        for refused in (body(delivered(channel="pigeon")), b'{"data":[],"data":[]}')
+    ]
+    assert {answer.json()["status"] for answer in answers} == declared
+
+
+async def test_the_declared_examples_of_a_refused_query_are_what_it_is_told(
+    client: httpx.AsyncClient, openapi: dict[str, Any]
+) -> None:
+    for name in ("GET /api/statuses", "POST /api/statuses/search"):
+        content = operations(openapi)[name]["responses"]["422"]["content"]["application/json"]
+        declared = {example["value"]["status"] for example in content["examples"].values()}
+        answers = [
+            await client.get("/api/statuses", params={parameter: "nonsense"}, headers=CLIENT)
+            for parameter in ("limit", "createdAfter", "cursor")
+        ]
+        assert {answer.json()["status"] for answer in answers} == declared
+
+
+def test_the_declared_example_of_a_callback_is_accepted(openapi: dict[str, Any]) -> None:
+    contents = operations(openapi)["POST /api/status/create"]["requestBody"]["content"]
+    assert contents.keys() == {"application/json", "application/vnd.api+json"}
+    for content in contents.values():
+        assert len(read(json.dumps(content["example"]).encode(), datetime.now(UTC), max_items=1)) == 1
+
+
+def test_the_declared_examples_of_a_filter_are_accepted(openapi: dict[str, Any]) -> None:
+    parameters = operations(openapi)["GET /api/statuses"]["parameters"]
+    search = operations(openapi)["POST /api/statuses/search"]["requestBody"]["content"]["application/json"]
+    assert {parameter["name"] for parameter in parameters} == search["schema"]["properties"].keys()
+    declared = [example for parameter in parameters for example in parameter["schema"].get("examples", [])]
+    assert len(declared) == 6
+    assert all(map(period, declared))
+
+
+async def test_a_deployed_service_describes_itself_to_nobody(service_settings: Settings) -> None:
+    deployed = service_settings.model_copy(update={"environment": "dev"})
+    async with in_process(create_app(deployed)) as client:
+        for path in ("/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"):
+            assert told(await client.get(path)) == (404, {"status": "Not Found"})

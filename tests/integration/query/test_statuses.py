@@ -1,0 +1,574 @@
+"""`GET /api/statuses` and `POST /api/statuses/search`: current statuses, by filter and page."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from query.routes import LARGEST_SEARCH
+from tests.support.database import execute
+from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, NOTIFY_API_KEY, body, item, signed
+
+GET = "/api/statuses"
+SEARCH = "/api/statuses/search"
+KEY = {"x-api-key": CLIENT_API_KEY}
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+Record = dict[str, Any]
+
+
+async def post(client: httpx.AsyncClient, *items: dict[str, Any]) -> None:
+    content = body(*items)
+    answer = await client.post("/api/status/create", content=content, headers=signed(content))
+    assert (answer.status_code, answer.json()) == (200, {"status": "success"})
+
+
+async def read(client: httpx.AsyncClient, **filters: str | int) -> list[Record]:
+    """Return the records that the filters let through; both ways of asking agree on them."""
+    got = await client.get(GET, params=filters, headers=KEY)
+    searched = await client.post(SEARCH, json=filters, headers=KEY)
+    assert (got.status_code, searched.status_code) == (200, 200), got.text + searched.text
+    assert got.json()["data"] == searched.json()["data"]
+    assert got.json()["status"] == searched.json()["status"] == "success"
+    records: list[Record] = got.json()["data"]
+    return records
+
+
+def ids(records: Iterable[Record]) -> list[str]:
+    return [record["message_id"] for record in records]
+
+
+def told(message_id: str, **stated: Any) -> dict[str, Any]:
+    """Return an item with a key of its own."""
+    kind = "MessageStatus" if "messageStatus" in stated else "ChannelStatus"
+    return item(message_id, **{"key": str(uuid4()), "kind": kind, "reference": f"ref-{message_id}"} | stated)
+
+
+def sms(message_id: str, status: str = "delivered", **stated: Any) -> dict[str, Any]:
+    return told(message_id, **{"channel": "sms", "channelStatus": status} | stated)
+
+
+def record_at(url: str, times: dict[str, datetime]) -> None:
+    """Move when messages were recorded, which the database's clock decides otherwise."""
+    execute(
+        url,
+        *(
+            f"UPDATE {table} SET recorded_at = '{moment.isoformat()}' WHERE message_id = '{message_id}'"  # noqa: S608 - the test's own words
+            for table in ("message_status", "channel_status")
+            for message_id, moment in times.items()
+        ),
+    )
+
+
+# What a record says
+
+
+async def test_a_record_says_everything_in_the_contracts_names_and_formats(client: httpx.AsyncClient) -> None:
+    await post(
+        client,
+        told(
+            "m",
+            channel="nhsapp",
+            channelStatus="delivered",
+            supplierStatus="read",
+            messageStatus="delivered",
+            reference="r",
+            timestamp="2026-11-23T10:15:01.413052999+01:00",
+        ),
+    )
+    (record,) = await read(client)
+    created_at = record.pop("created_at")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", created_at)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(created_at)) < timedelta(minutes=1)
+    assert record == {
+        "message_id": "m",
+        "message_reference": "r",
+        "channel": "nhsapp",
+        "channelStatus": "delivered",
+        "supplierStatus": "read",
+        "messageStatus": "delivered",
+        "occurredAt": "2026-11-23T09:15:01.413052Z",
+        "deliveredAt": "2026-11-23T09:15:01.413052Z",
+        "readAt": "2026-11-23T09:15:01.413052Z",
+        "failedAt": None,
+    }
+
+
+async def test_what_nobody_said_is_null_and_never_left_out(client: httpx.AsyncClient) -> None:
+    await post(client, told("m", messageStatus="failed", timestamp="2026-11-23T09:15:00Z"))
+    (record,) = await read(client)
+    assert {name for name, value in record.items() if value is None} == {
+        "channel",
+        "channelStatus",
+        "supplierStatus",
+        "deliveredAt",
+        "readAt",
+    }
+    assert record["failedAt"] == record["occurredAt"] == "2026-11-23T09:15:00Z"
+
+
+async def test_no_message_is_an_empty_list(client: httpx.AsyncClient) -> None:
+    answer = await client.get(GET, headers=KEY)
+    assert answer.content == b'{"status":"success","data":[]}'
+    assert "link" not in answer.headers
+
+
+async def test_a_record_shows_its_latest_channel_with_that_channels_statuses(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(
+        client,
+        told(
+            "m",
+            channel="nhsapp",
+            channelStatus="failed",
+            supplierStatus="unnotified",
+            timestamp="2026-11-23T09:00:00Z",
+        ),
+        sms("m", "sending", supplierStatus="accepted", timestamp="2026-11-23T10:00:00Z"),
+        told("m", messageStatus="sending", timestamp="2026-11-23T11:00:00Z"),
+    )
+    (record,) = await read(client)
+    assert [record[name] for name in ("channel", "channelStatus", "supplierStatus")] == [
+        "sms",
+        "sending",
+        "accepted",
+    ]
+    assert (record["messageStatus"], record["occurredAt"]) == ("sending", "2026-11-23T11:00:00Z")
+
+
+# Filters
+
+
+async def test_with_a_channel_there_is_one_record_for_each_message_that_has_a_status_on_it(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, sms("both", "sending", timestamp="2026-11-23T09:00:00Z"))
+    await post(
+        client, told("both", channel="email", channelStatus="delivered", timestamp="2026-11-23T10:00:00Z")
+    )
+    await post(client, told("email only", channel="email", channelStatus="failed"))
+    await post(client, told("neither", channel="sms", messageStatus="sending"))
+    whole = {record["message_id"]: record for record in await read(client)}
+    assert set(whole) == {"both", "email only", "neither"}
+    (on_sms,) = await read(client, channel="sms")
+    on_email = {record["message_id"]: record for record in await read(client, channel="email")}
+    assert set(on_email) == {"both", "email only"}
+
+    assert (on_sms["channel"], on_sms["channelStatus"]) == ("sms", "sending")
+    assert (on_sms["occurredAt"], on_sms["deliveredAt"]) == ("2026-11-23T09:00:00Z", None)
+    assert on_sms["created_at"] < on_email["both"]["created_at"] == whole["both"]["created_at"]
+    assert on_email["both"]["channelStatus"] == "delivered"
+    assert await read(client, channel="sms", channelStatus="delivered") == []
+
+
+async def test_a_later_event_on_another_channel_leaves_a_channels_record_as_it_was(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, sms("m", timestamp="2026-11-23T09:00:00Z"))
+    before = await read(client, channel="sms")
+    await post(client, told("m", channel="letter", channelStatus="sending", timestamp="2026-11-23T10:00:00Z"))
+    assert await read(client, channel="sms") == before
+    assert ids(await read(client, channel="letter", channelStatus="sending")) == ["m"]
+
+
+MESSAGES = {
+    message_id: dict(
+        zip(("channel", "channelStatus", "supplierStatus", "messageStatus"), said.split(), strict=True)
+    )
+    for message_id, said in {
+        "a": "sms delivered delivered delivered",
+        "b": "sms failed unnotified sending",
+        "c": "email failed rejected failed",
+        "d": "letter sending accepted sending",
+        "e": "nhsapp sending delivered sending",
+    }.items()
+}
+
+
+async def test_each_filter_alone_and_all_pairs_let_through_what_they_should(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, *(told(message_id, **stated) for message_id, stated in MESSAGES.items()))
+    everything = await read(client)
+    assert sorted(ids(everything)) == list(MESSAGES)
+    filters = {
+        (name, value)
+        for record in everything
+        for name, value in (
+            ("messageId", record["message_id"]),
+            ("messageReference", record["message_reference"]),
+            *((name, record[name]) for name in MESSAGES["a"]),
+        )
+    }
+    names = {"messageId": "message_id", "messageReference": "message_reference"}
+    for one in filters:
+        for other in filters:
+            asked = dict((one, other))
+            answer = await client.get(GET, params=asked, headers=KEY)
+            assert sorted(ids(answer.json()["data"])) == sorted(
+                record["message_id"]
+                for record in everything
+                if all(record[names.get(name, name)] == value for name, value in asked.items())
+            )
+
+
+async def test_messages_of_one_reference_are_all_found(client: httpx.AsyncClient) -> None:
+    await post(client, sms("1", reference="shared"), sms("2", reference="shared"), sms("3"))
+    assert sorted(ids(await read(client, messageReference="shared"))) == ["1", "2"]
+
+
+UNKNOWN: list[dict[str, str]] = [
+    {"channel": "pigeon"},
+    {"channel": ""},
+    {"supplierStatus": "READ"},
+    {"channelStatus": "delivered "},
+    {"messageStatus": "%"},
+    {"messageId": "' OR true --"},
+    {"messageReference": "’"},
+    {"messageReference": "x" * 60_000},
+    {"messageId": "😀" * 2_000},
+    {"channel": "a\0b"},
+    {"messageId": "\0"},
+    {"channel": "sms", "messageStatus": "\0"},
+    {"created_at": "1999-12-31"},
+    {"createdAfter": "9999-12-31"},
+    {"createdBefore": "0001-01-01"},
+    {"created_at": "9999-12-31T23:59:59.999999Z"},
+]
+
+
+async def test_a_value_that_no_record_has_is_an_empty_list(client: httpx.AsyncClient) -> None:
+    await post(client, sms("m", messageStatus="delivered"))
+    for filters in UNKNOWN:
+        assert await read(client, **filters) == [], filters
+
+
+async def test_half_a_surrogate_pair_is_an_empty_list(client: httpx.AsyncClient) -> None:
+    await post(client, sms("\N{REPLACEMENT CHARACTER}", reference="\N{REPLACEMENT CHARACTER}"))
+    for name in (b"messageId", b"messageReference", b"channel", b"messageStatus"):
+        for half in (b"\\ud800", b"\xed\xa0\x80"):
+            answer = await client.post(SEARCH, content=b'{"%b": "%b"}' % (name, half), headers=KEY)
+            assert (answer.status_code, answer.json()) == (200, {"status": "success", "data": []})
+
+
+async def test_no_encoding_of_a_url_is_a_500(client: httpx.AsyncClient) -> None:
+    await post(client, sms("m"))
+    for encoded in ("%ED%A0%80", "%FF", "%00", "%", "%zz"):
+        url = client.base_url.copy_with(raw_path=f"{GET}?messageId={encoded}".encode())
+        answer = await client.get(url, headers=KEY)
+        assert (answer.status_code, answer.json()) == (200, {"status": "success", "data": []}), encoded
+
+
+REFUSED = {
+    "chanel=sms": "'chanel': unknown parameter; allowed are channel, ",
+    "channel=sms&channel=sms": "'channel': given more than once",
+    "limit=0": "limit: must be a whole number from 1 to 10000",
+    "limit=": "limit: must be a whole number from 1 to 10000",
+    "limit=1&limit=1": "'limit': given more than once",
+    "created_at=2026-13-01": "created_at: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
+    "cursor=nonsense": "cursor: not one that this service gave for these filters",
+}
+
+
+async def test_a_question_that_cannot_be_answered_is_422_and_says_why(client: httpx.AsyncClient) -> None:
+    for query, status in REFUSED.items():
+        answer = await client.get(f"{GET}?{query}", headers=KEY)
+        assert (answer.status_code, list(answer.json())) == (422, ["status"]), query
+        assert answer.json()["status"].startswith(status)
+
+
+async def test_a_search_that_cannot_be_read_is_422(client: httpx.AsyncClient) -> None:
+    for content in (b"", b"nonsense", b"[]", b'{"limit": "5"}', b'{"\\ud800": "sms"}'):
+        answer = await client.post(SEARCH, content=content, headers=KEY)
+        assert (answer.status_code, list(answer.json())) == (422, ["status"]), content
+
+
+async def test_a_huge_search_is_413_before_it_is_all_read(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 1
+            yield b" " * 4096
+
+    fits = b'{"messageId": "m"' + b" " * (LARGEST_SEARCH - 18) + b"}"
+    assert (await client.post(SEARCH, content=fits, headers=KEY)).status_code == 200
+    for content in (fits + b" ", endless()):
+        answer = await client.post(SEARCH, content=content, headers=KEY)
+        assert (answer.status_code, answer.json()) == (413, {"status": "Request body too large"})
+    assert sent < 1000
+
+
+# Keys
+
+
+async def test_without_the_clients_key_there_is_no_answer(client: httpx.AsyncClient) -> None:
+    await post(client, sms("m"))
+    for key in (None, "", "wrong", CLIENT_API_KEY + " ", "é", NOTIFY_API_KEY, AUDITOR_API_KEY):
+        headers = [] if key is None else [(b"x-api-key", key.encode())]
+        for answer in (
+            await client.get(f"{GET}?nonsense", headers=headers),
+            await client.post(SEARCH, headers=headers, content=b"nonsense"),
+        ):
+            assert (answer.status_code, answer.json()) == (401, {"status": "Invalid API key"}), key
+
+
+async def test_a_repeated_key_is_401_although_both_are_right(client: httpx.AsyncClient) -> None:
+    twice = [*KEY.items(), *KEY.items()]
+    assert (await client.get(GET, headers=twice)).status_code == 401
+    assert (await client.post(SEARCH, json={}, headers=twice)).status_code == 401
+
+
+# Times
+
+
+async def test_created_at_finds_a_record_at_every_precision(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    await post(client, sms("m"))
+    record_at(database_url, {"m": datetime(2026, 11, 23, 23, 59, 59, 999_999, tzinfo=UTC)})
+    for within in (
+        "2026-11-23",
+        "2026-11-23T23:59:59Z",
+        "2026-11-23T23:59:59",
+        "2026-11-23T23:59:59.999Z",
+        "2026-11-23T23:59:59.999999Z",
+        "2026-11-24T00:59:59.999999+01:00",
+        "2026-11-23T22:59:59-01:00",
+    ):
+        assert ids(await read(client, created_at=within)) == ["m"], within
+        assert ids(await read(client, created_at=within, channel="sms")) == ["m"], within
+    for outside in (
+        "2026-11-22",
+        "2026-11-24",
+        "2026-11-24T00:00:00Z",
+        "2026-11-23T23:59:58Z",
+        "2026-11-23T23:59:59.998Z",
+        "2026-11-23T23:59:59.999998Z",
+        "2026-11-23T23:59:59+01:00",
+    ):
+        assert await read(client, created_at=outside) == [], outside
+
+
+async def test_created_after_and_before_leave_out_their_own_moment(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    moments = {name: NOON + timedelta(microseconds=place) for place, name in enumerate("abc")}
+    await post(client, *map(sms, moments))
+    record_at(database_url, moments)
+    middle = "2026-11-23T12:00:00.000001Z"
+    assert ids(await read(client, createdAfter=middle)) == ["c"]
+    assert ids(await read(client, createdBefore=middle)) == ["a"]
+    assert await read(client, createdAfter=middle, createdBefore=middle) == []
+    assert ids(await read(client, createdAfter="2026-11-23", createdBefore="2026-11-24")) == ["c", "b", "a"]
+    assert ids(await read(client, createdAfter="0001-01-01", createdBefore="9999-12-31")) == ["c", "b", "a"]
+    assert ids(await read(client, created_at="2026-11-23", createdBefore=middle, channel="sms")) == ["a"]
+
+
+async def test_what_a_record_says_of_its_creation_finds_it(client: httpx.AsyncClient) -> None:
+    await post(client, sms("m"))
+    (record,) = await read(client)
+    assert await read(client, created_at=record["created_at"]) == [record]
+
+
+# Order and pages
+
+
+async def test_records_stand_newest_first_and_ties_by_message_id_in_byte_order(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    await post(client, *map(sms, ("b", "B", "é", "a", "old", "new")))
+    record_at(
+        database_url,
+        {"old": NOON - timedelta(microseconds=1), "new": NOON + timedelta(days=1)}
+        | dict.fromkeys(("b", "B", "é", "a"), NOON),
+    )
+    assert ids(await read(client)) == ["new", "B", "a", "b", "é", "old"]
+    assert ids(await read(client, channel="sms")) == ["new", "B", "a", "b", "é", "old"]
+
+
+async def pages(
+    client: httpx.AsyncClient, *, searching: bool = False, **filters: str | int
+) -> list[list[Record]]:
+    """Return every page, followed by `links` as they are."""
+    if searching:
+        answer = await client.post(SEARCH, json=filters, headers=KEY)
+    else:
+        answer = await client.get(GET, params=filters, headers=KEY)
+    found = [answer.json()["data"]]
+    while "links" in answer.json():
+        links = answer.json()["links"]
+        if searching:
+            answer = await client.post(links["next"], json=filters | {"cursor": links["cursor"]}, headers=KEY)
+        else:
+            assert answer.headers["link"] == f'<{links["next"]}>; rel="next"'
+            answer = await client.get(links["next"], headers=KEY)
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json()["data"])
+    assert "link" not in answer.headers
+    return found
+
+
+SHARED = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+async def eight(client: httpx.AsyncClient) -> list[str]:
+    """Eight messages, each on two channels."""
+    names = [f"message-{number}" for number in range(8)]
+    for name in names:
+        await post(client, sms(name, "sending"), told(name, channel="email", channelStatus="delivered"))
+    return names
+
+
+@SHARED
+@given(seconds=st.lists(st.integers(0, 2), min_size=8, max_size=8), searching=st.booleans())
+async def test_for_every_limit_the_pages_are_everything_once_and_in_order(
+    client: httpx.AsyncClient, eight: list[str], database_url: str, seconds: list[int], searching: bool
+) -> None:
+    record_at(
+        database_url,
+        {name: NOON + timedelta(seconds=after) for name, after in zip(eight, seconds, strict=True)},
+    )
+    asked: dict[str, str] = (
+        {"channel": "email", "createdAfter": "2026-11-23T12:00:00+01:00"} if searching else {}
+    )
+    everything = await read(client, **asked)
+    assert len(everything) == 8
+    for limit in range(1, 10):
+        found = await pages(client, searching=searching, limit=limit, **asked)
+        assert [record for page in found for record in page] == everything
+        assert {len(page) for page in found[:-1]} <= {limit}
+        assert len(found) == -(-8 // limit)
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> tuple[list[int], int, list[list[tuple[int, bool]]]]:
+    """Some messages in the order of their recording, a limit, and between pages some news of some of them.
+
+    News is either the latest of its message, or of an earlier time than what is known.
+    """
+    messages = draw(st.permutations(range(draw(st.integers(1, 7)))))
+    news = st.tuples(st.sampled_from(messages), st.booleans())
+    gaps = draw(st.lists(st.lists(news, max_size=3), min_size=6, max_size=6))
+    return messages, draw(st.integers(1, 3)), gaps
+
+
+@SHARED
+@given(reading=readings(), on=st.sampled_from([{}, {"channel": "sms"}]))
+async def test_a_record_that_did_not_change_between_pages_is_neither_skipped_nor_repeated(
+    client: httpx.AsyncClient,
+    reading: tuple[list[int], int, list[list[tuple[int, bool]]]],
+    on: dict[str, str],
+) -> None:
+    messages, limit, gaps = reading
+    reference = str(uuid4())
+    names = [f"{reference}-{number}" for number in range(len(messages))]
+    for message in messages:
+        await post(client, sms(names[message], "sending", reference=reference))
+    answer = await client.get(GET, params={"messageReference": reference, "limit": limit, **on}, headers=KEY)
+    seen, changed = ids(answer.json()["data"]), set()
+    for gap in gaps:
+        if "links" not in answer.json():
+            break
+        for message, is_latest in gap:
+            hour = 12 if is_latest else 6
+            news = sms(names[message], reference=reference, timestamp=f"2026-11-23T{hour:02}:00:00Z")
+            await post(client, news)
+            if is_latest:
+                changed.add(names[message])
+        await post(client, sms(f"new-{uuid4()}", reference=reference))
+        answer = await client.get(answer.json()["links"]["next"], headers=KEY)
+        seen += ids(answer.json()["data"])
+    assert "links" not in answer.json()
+    assert sorted(name for name in seen if name not in changed) == sorted(set(names) - changed)
+
+
+async def test_a_page_that_holds_everything_left_has_no_next_one(client: httpx.AsyncClient) -> None:
+    await post(client, sms("a"), sms("b"))
+    for limit, found in ((1, [1, 1]), (2, [2]), (3, [2])):
+        assert [len(page) for page in await pages(client, limit=limit)] == found
+        assert [len(page) for page in await pages(client, limit=limit, searching=True)] == found
+
+
+async def test_the_next_page_keeps_every_filter_however_it_was_written(client: httpx.AsyncClient) -> None:
+    reference = 'a&b=c+d e%20/é😀"<>;#'
+    await post(client, *(sms(name, reference=reference, supplierStatus="accepted") for name in "abc"))
+    found = await pages(
+        client,
+        limit=1,
+        messageReference=reference,
+        supplierStatus="accepted",
+        created_at=datetime.now(UTC).date().isoformat(),
+        createdAfter="2000-01-01T00:00:00+01:00",
+    )
+    assert [ids(page) for page in found] == [["a"], ["b"], ["c"]]
+
+
+async def test_a_cursor_is_refused_with_other_filters_than_its_own(client: httpx.AsyncClient) -> None:
+    await post(client, sms("a"), sms("b"))
+    answer = await client.get(GET, params={"limit": 1, "channel": "sms"}, headers=KEY)
+    cursor = answer.json()["links"]["cursor"]
+    for filters, code in (({"channel": "sms"}, 200), ({}, 422), ({"channel": "email"}, 422)):
+        answer = await client.get(GET, params={**filters, "cursor": cursor}, headers=KEY)
+        assert answer.status_code == code
+
+
+# Freshness and failure
+
+
+async def test_a_read_after_a_200_sees_what_was_told(client: httpx.AsyncClient) -> None:
+    for number in range(200):
+        status = ("sending", "delivered", "failed")[number % 3]
+        timestamp = f"2026-11-23T09:{number // 60:02}:{number % 60:02}Z"
+        await post(client, sms("m", status, timestamp=timestamp))
+        answer = await client.get(GET, params={"messageId": "m"}, headers=KEY)
+        (record,) = answer.json()["data"]
+        assert (record["channelStatus"], record["occurredAt"]) == (status, timestamp)
+
+
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        "ALTER TABLE message_status RENAME TO elsewhere",
+        "ALTER TABLE channel_status RENAME COLUMN supplier_status TO elsewhere",
+        "REVOKE SELECT ON message_status FROM ledger_service",
+    ],
+)
+async def test_a_failed_read_is_500_and_never_an_empty_list(
+    client: httpx.AsyncClient, database_url: str, breakage: str
+) -> None:
+    await post(client, sms("m"))
+    execute(database_url, breakage)
+    for answer in (
+        await client.get(GET, headers=KEY),
+        await client.get(GET, params={"messageId": "unknown"}, headers=KEY),
+        await client.post(SEARCH, json={"channel": "sms"}, headers=KEY),
+    ):
+        assert (answer.status_code, answer.json()) == (500, {"status": "error"})
+
+
+async def test_a_read_that_lost_its_connection_is_500_and_the_next_ones_succeed(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    await post(client, sms("m"))
+    execute(
+        database_url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    answers = [await client.get(GET, headers=KEY) for _ in range(12)]
+    for answer in answers:
+        if answer.status_code == 500:
+            assert answer.json() == {"status": "error"}
+        else:
+            assert ids(answer.json()["data"]) == ["m"]
+    assert answers[-1].status_code == 200

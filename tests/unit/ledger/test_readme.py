@@ -1,0 +1,61 @@
+"""The README tells what there is: held against the code, so that it cannot rot."""
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from ledger.app import create_app
+from ledger.cli import app as command_line
+from ledger.settings import Settings
+from tests.support.service import ENVIRONMENT
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_stands_in_the_table_with_its_default_and_meaning() -> None:
+    expected = set()
+    for name, field in Settings.model_fields.items():
+        if name.endswith("_previous"):
+            continue
+        default = "" if field.default in (None, ()) else f"`{str(field.default).replace('False', 'false')}`"
+        default = "required" if field.is_required() else default
+        expected.add(f"| `{name.upper()}` | {default} | {field.description} |")
+    table = README.partition("## Settings")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| `[A-Z_]+` .*\|$", table, re.MULTILINE)) == expected
+
+
+def test_every_secret_has_a_previous_twin() -> None:
+    assert {f"{name}_previous" for name in Settings.SECRETS} <= Settings.model_fields.keys()
+
+
+def test_every_command_stands_in_the_table() -> None:
+    commands = get_command(command_line).commands  # type: ignore[attr-defined]  # it is a group
+    table = README.partition("## The command line")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| `status-ledger (\w+)", table, re.MULTILINE)) == set(commands)
+
+
+def test_every_endpoint_stands_in_the_table() -> None:
+    settings = Settings.model_validate({name.lower(): value for name, value in ENVIRONMENT.items()})
+    described = {
+        f"{method.upper()} {path}"
+        for path, operations in create_app(settings).openapi()["paths"].items()
+        for method in operations
+    }
+    table = README.partition("## The API")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| `([A-Z]+ /\S+)`", table, re.MULTILINE)) == described
+
+
+def test_every_file_and_test_that_it_names_exists() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", README):
+        assert f"def {name}(" in tests, name
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`?make ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

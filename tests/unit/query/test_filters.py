@@ -1,0 +1,380 @@
+"""What a client may ask, read strictly: what is wrong is named, and no value is ever echoed."""
+
+import contextlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from query.cursors import Position, encode
+from query.filters import ALLOWED, InvalidQuery, Query, from_json, from_parameters, period
+
+NHS_NUMBER = "9991234567"
+TEXT_FILTERS = (
+    "channel",
+    "supplierStatus",
+    "channelStatus",
+    "messageStatus",
+    "messageId",
+    "messageReference",
+)
+TIME_FILTERS = ("created_at", "createdAfter", "createdBefore")
+
+
+def utc(year: int, month: int, day: int, *time_of_day: int) -> datetime:
+    hour, minute, second, microsecond = (*time_of_day, 0, 0, 0, 0)[:4]
+    return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC)
+
+
+def asked(query_string: str) -> Query:
+    """Return the question of a URL, decoded as the framework decodes it."""
+    return from_parameters(parse_qsl(query_string, keep_blank_values=True))
+
+
+def refusal(ask: Any, *question: Any) -> str:
+    with pytest.raises(InvalidQuery) as refused:
+        ask(*question)
+    assert NHS_NUMBER not in str(refused.value)
+    assert refused.value.detail.isascii()
+    return refused.value.detail
+
+
+# Dates and times
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "duration"),
+    [
+        ("2026-11-23", utc(2026, 11, 23), timedelta(days=1)),
+        ("2028-02-29", utc(2028, 2, 29), timedelta(days=1)),
+        ("2026-11-23T09:15:02Z", utc(2026, 11, 23, 9, 15, 2), timedelta(seconds=1)),
+        ("2026-11-23t09:15:02z", utc(2026, 11, 23, 9, 15, 2), timedelta(seconds=1)),
+        ("2026-11-23T09:15:02.4Z", utc(2026, 11, 23, 9, 15, 2, 400_000), timedelta(milliseconds=100)),
+        ("2026-11-23T09:15:02.413Z", utc(2026, 11, 23, 9, 15, 2, 413_000), timedelta(milliseconds=1)),
+        ("2026-11-23T09:15:02.413052Z", utc(2026, 11, 23, 9, 15, 2, 413_052), timedelta(microseconds=1)),
+        ("2026-11-23T09:15:02.4130529Z", utc(2026, 11, 23, 9, 15, 2, 413_052), timedelta(microseconds=1)),
+        ("2026-11-23T09:15:02.413052999Z", utc(2026, 11, 23, 9, 15, 2, 413_052), timedelta(microseconds=1)),
+        ("0001-01-01", utc(1, 1, 1), timedelta(days=1)),
+    ],
+)
+def test_a_period_is_as_long_as_it_is_written_precisely(
+    text: str, start: datetime, duration: timedelta
+) -> None:
+    assert period(text) == (start, start + duration)
+
+
+def test_no_offset_means_utc() -> None:
+    assert period("2026-11-23T09:15:02") == period("2026-11-23T09:15:02Z")
+
+
+@pytest.mark.parametrize(
+    ("offset", "hour", "minute"),
+    [("Z", 9, 15), ("+00:00", 9, 15), ("-00:00", 9, 15), ("+01:00", 8, 15), ("-05:30", 14, 45)],
+)
+def test_an_offset_is_taken_into_account(offset: str, hour: int, minute: int) -> None:
+    assert period(f"2026-11-23T09:15:02{offset}").start == utc(2026, 11, 23, hour, minute, 2)
+
+
+def test_a_plus_that_was_decoded_as_a_space_is_still_an_offset() -> None:
+    unescaped, escaped = (
+        asked("created_at=2026-11-23T09:15:02+01:00"),
+        asked("created_at=2026-11-23T09:15:02%2B01:00"),
+    )
+    assert unescaped.filters == escaped.filters
+    assert unescaped.filters.created_at is not None
+    assert unescaped.filters.created_at.start == utc(2026, 11, 23, 8, 15, 2)
+
+
+@given(
+    st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.date() < date.max), st.integers(0, 6)
+)
+def test_a_time_lies_in_the_period_that_it_is_written_as(moment: datetime, digits: int) -> None:
+    fraction = f".{moment.microsecond:06d}"[: digits + 1] if digits else ""
+    start, end = period(f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}{fraction}Z")
+    assert start <= moment < end
+    assert end - start == timedelta(microseconds=10 ** (6 - digits))
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_last_period_of_all_ends_with_time_itself(text: str) -> None:
+    start, end = period(text)
+    assert start.year == 9999
+    assert end == datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", TIME_FILTERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026",
+        "2026-11",
+        "2026-1-3",
+        "20261123",
+        "2026-W48-1",
+        "2026-13-01",
+        "2026-00-01",
+        "2026-11-31",
+        "2026-02-29",
+        "0000-01-01",
+        "10000-01-01",
+        "2026-11-23T",
+        "2026-11-23T09",
+        "2026-11-23T09:15",
+        "2026-11-23 09:15:02Z",
+        "2026-11-23T25:00:00Z",
+        "2026-11-23T24:00:00Z",
+        "2026-11-23T09:60:00Z",
+        "2026-11-23T09:15:60Z",
+        "2026-11-23T09:15:02.",
+        "2026-11-23T09:15:02,5Z",
+        "2026-11-23T09:15:02.0123456789Z",
+        "2026-11-23T09:15:02+24:00",
+        "2026-11-23T09:15:02+01:60",
+        "2026-11-23T09:15:02+0100",
+        "2026-11-23T09:15:02+01",
+        "2026-11-23T09:15:02 GMT",
+        "2026-11-23Z",
+        " 2026-11-23",
+        "2026-11-23\n",
+        "\uff12\uff10\uff12\uff16-11-23",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "1763889302",
+        "now",
+        "a\0b",
+        NHS_NUMBER,
+    ],
+)
+def test_a_malformed_time_is_refused_and_its_parameter_named(name: str, text: str) -> None:
+    rule = f"{name}: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)"
+    assert refusal(from_parameters, [(name, text)]) == rule
+    assert refusal(from_json, json.dumps({name: text}).encode()) == rule
+
+
+# Parameters
+
+
+def test_every_filter_is_read_from_a_url_and_from_json_alike() -> None:
+    given: dict[str, str] = {name: f"some {name}" for name in TEXT_FILTERS}
+    given |= dict.fromkeys(TIME_FILTERS, "2026-11-23")
+    from_url, searched = from_parameters(given.items()), from_json(json.dumps(given).encode())
+    assert from_url == searched
+    assert from_url.given == given
+    assert from_url.filters.model_dump(exclude={"limit", "cursor"}, by_alias=True) == {
+        **{name: given[name] for name in TEXT_FILTERS},
+        **dict.fromkeys(TIME_FILTERS, period("2026-11-23")),
+    }
+
+
+def test_nothing_asked_is_everything_ten_thousand_at_a_time() -> None:
+    for query in (from_parameters([]), from_json(b"{}")):
+        assert query.given == {}
+        assert query.after is None
+        assert set(query.filters.model_dump(exclude={"limit"}).values()) == {None}
+        assert query.filters.limit == 10_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["channnel", "Channel", "createdAt", "created_after", "message_id", "supplier_status", "", "offset", "é"],
+)
+def test_a_misspelt_parameter_is_refused_and_the_right_ones_named(name: str) -> None:
+    for detail in (
+        refusal(from_parameters, [(name, NHS_NUMBER)]),
+        refusal(from_json, json.dumps({name: NHS_NUMBER}).encode()),
+    ):
+        assert detail.startswith(f"{name!a}: unknown parameter; allowed are channel, supplierStatus, ")
+        assert all(allowed in detail for allowed in ALLOWED)
+
+
+@pytest.mark.parametrize("name", ["x" * 100_000, "😀" * 1000, "\ud800", "a\0b", "a\nb", "\x1b[31m"])
+def test_a_strange_parameter_is_named_in_a_few_printable_characters(name: str) -> None:
+    detail = refusal(from_json, json.dumps({name: NHS_NUMBER}).encode())
+    assert detail.isprintable()
+    assert len(detail.partition(": unknown parameter")[0]) <= 64
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_repeated_parameter_is_refused_even_if_both_say_the_same(name: str) -> None:
+    assert refusal(from_parameters, [(name, "5"), (name, "5")]) == f"'{name}': given more than once"
+    assert refusal(from_json, f'{{"{name}": 5, "{name}": 5}}'.encode()) == f"'{name}': given more than once"
+
+
+@pytest.mark.parametrize(("text", "limit"), [("1", 1), ("42", 42), ("10000", 10_000), ("007", 7)])
+def test_a_limit_is_a_whole_number(text: str, limit: int) -> None:
+    assert from_parameters([("limit", text)]).filters.limit == limit
+    assert from_json(json.dumps({"limit": limit}).encode()).filters.limit == limit
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "10001",
+        "-1",
+        "+1",
+        "1.0",
+        "1e3",
+        "ten",
+        "",
+        " 1",
+        "1_000",
+        "0x10",
+        "\uff11",
+        "9" * 5000,
+        NHS_NUMBER,
+        "a\0",
+    ],
+)
+def test_a_malformed_limit_is_refused(text: str) -> None:
+    rule = "limit: must be a whole number from 1 to 10000"
+    assert refusal(from_parameters, [("limit", text)]) == rule
+    assert refusal(from_json, json.dumps({"limit": text}).encode()) == rule
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "10001", "1.0", "1e3", "true", '"5"', "[]", "{}", "NaN", "1e999"]
+)
+def test_a_limit_in_json_is_a_number_from_1_to_10000(value: str) -> None:
+    assert (
+        refusal(from_json, f'{{"limit": {value}}}'.encode())
+        == "limit: must be a whole number from 1 to 10000"
+    )
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"channel=sms",
+        b"{",
+        b'{"channel": "sms",}',
+        b"{'channel': 'sms'}",
+        b'{"channel": "\xff"}',
+        b'{"channel": "sms"} {}',
+        b'{"limit": ' + b"9" * 5000 + b"}",
+        b"[" * 50_000,
+        b'{"a":' * 50_000,
+    ],
+)
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
+    assert refusal(from_json, body) == "body: not JSON"
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'["channel"]', b'"channel"', b"5", b"NaN", b"true"])
+def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
+    assert refusal(from_json, body) == "body: must be an object"
+
+
+@pytest.mark.parametrize("name", [*TEXT_FILTERS, "cursor"])
+@pytest.mark.parametrize(
+    "value", [NHS_NUMBER, "true", "NaN", "1e999", "[]", f'["{NHS_NUMBER}"]', '{"a": "b"}']
+)
+def test_a_filter_that_is_not_text_is_refused(name: str, value: str) -> None:
+    assert refusal(from_json, f'{{"{name}": {value}}}'.encode()) == f"{name}: must be text"
+
+
+@pytest.mark.parametrize("name", TIME_FILTERS)
+@pytest.mark.parametrize("value", [NHS_NUMBER, "true", "NaN", "[]", "{}"])
+def test_a_time_that_is_not_text_is_refused(name: str, value: str) -> None:
+    assert refusal(from_json, f'{{"{name}": {value}}}'.encode()).startswith(f"{name}: must be a date")
+
+
+def test_a_null_counts_as_absent() -> None:
+    nothing = json.dumps(dict.fromkeys(ALLOWED)).encode()
+    assert from_json(nothing) == from_json(b"{}")
+
+
+def test_a_null_in_a_parameter_that_does_not_exist_is_still_refused() -> None:
+    assert "unknown parameter" in refusal(from_json, b'{"channnel": null}')
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\0", "\ud800", "a\udfffb"])
+@pytest.mark.parametrize("name", TEXT_FILTERS)
+def test_a_value_that_no_record_can_have_is_no_error(name: str, value: str) -> None:
+    assert from_json(json.dumps({name: value}).encode()).unmatchable
+    assert from_parameters([(name, value)]).unmatchable
+
+
+def test_an_ordinary_value_may_match() -> None:
+    assert not from_json(json.dumps(dict.fromkeys(TEXT_FILTERS, "é😀" * 9999)).encode()).unmatchable
+
+
+# Cursors
+
+
+def test_a_cursor_is_read_for_the_filters_that_it_was_made_for_whatever_the_limit() -> None:
+    position = Position(utc(2026, 11, 23, 9), "m")
+    cursor = encode(position, {"channel": "sms"})
+    assert asked(f"limit=5&cursor={cursor}&channel=sms").after == position
+    body = json.dumps({"cursor": cursor, "channel": "sms", "messageId": None}).encode()
+    assert from_json(body).after == position
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", NHS_NUMBER, "é", "a\0b"])
+def test_a_cursor_that_was_never_given_is_refused(cursor: str) -> None:
+    detail = refusal(from_parameters, [("cursor", cursor)])
+    assert detail == "cursor: not one that this service gave for these filters"
+
+
+def test_a_cursor_that_was_given_for_other_filters_is_refused() -> None:
+    cursor = encode(Position(utc(2026, 11, 23, 9), "m"), {"channel": "sms"})
+    for other in ("", "&channel=email", "&channel=sms&messageId=m"):
+        assert "not one that this service gave" in refusal(asked, f"cursor={cursor}{other}")
+
+
+# Anything at all
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda one: st.lists(one, max_size=2) | st.dictionaries(st.text(max_size=5), one, max_size=2),
+    max_leaves=4,
+)
+NAMES = st.sampled_from(ALLOWED) | st.text(st.characters())
+
+
+@given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
+def test_arbitrary_bytes_are_a_question_or_an_invalid_one(body: bytes) -> None:
+    with contextlib.suppress(InvalidQuery):
+        from_json(body)
+
+
+@given(st.dictionaries(NAMES, ANYTHING, max_size=4))
+def test_an_arbitrary_object_is_a_question_or_an_invalid_one(value: dict[str, Any]) -> None:
+    try:
+        query = from_json(json.dumps(value).encode())
+    except InvalidQuery:
+        return
+    assert query.given.keys() <= value.keys() <= set(ALLOWED)
+
+
+@given(st.lists(st.tuples(NAMES, st.text(st.characters())), max_size=4))
+def test_arbitrary_parameters_are_a_question_or_an_invalid_one(parameters: list[tuple[str, str]]) -> None:
+    try:
+        query = from_parameters(parameters)
+    except InvalidQuery:
+        return
+    assert {name for name, _ in parameters} <= set(ALLOWED)
+    assert query.given == {name: value for name, value in parameters if name != "limit"}
+
+
+@given(
+    st.text(st.characters())
+    | st.from_regex(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?)?")
+)
+def test_an_arbitrary_time_is_a_period_or_malformed(text: str) -> None:
+    try:
+        query = from_parameters([("created_at", text)])
+    except InvalidQuery:
+        return
+    assert query.filters.created_at is not None
+    assert query.filters.created_at.start <= query.filters.created_at.end
