@@ -44,7 +44,7 @@ class Database:
     """A pool of at most `connections` connections to one PostgreSQL database."""
 
     def __init__(
-        self, url: str, *, role: str | None = None, connections: int = 10, wait: float = 5.0
+        self, url: str, *, role: str | None = None, connections: int = 10, wait: float = 2.0
     ) -> None:
         """Prepare the pool; nothing is connected before `open`.
 
@@ -69,7 +69,10 @@ class Database:
             close_returns=True,
         )
         self.engine: AsyncEngine = create_async_engine(
-            "postgresql+psycopg://", poolclass=NullPool, async_creator=self._pool.getconn
+            "postgresql+psycopg://",
+            poolclass=NullPool,
+            async_creator=self._pool.getconn,
+            hide_parameters=True,  # of errors: a filter may be an NHS number
         )
 
     async def _configure(self, connection: LedgerConnection) -> None:

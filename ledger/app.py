@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,7 +61,7 @@ class StatusLedger(FastAPI):
             await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return FastAPI's layers within `AnswerHeaders`: its answer to an unforeseen error bears them too."""
+        """Return FastAPI's layers within `AnswerHeaders`: its answer to unforeseen errors bears them too."""
         return AnswerHeaders(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class StatusLedger(FastAPI):
 
 
 def _tell_the_truth(schema: dict[str, Any]) -> None:
-    """Leave out FastAPI's own 422, which no route gives, and put back the nulls that it drops from an example."""
+    """Leave out FastAPI's own 422, which no route gives; put back the nulls that it drops from examples."""
     for path in schema["paths"].values():
         for operation in path.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
@@ -170,6 +171,7 @@ def _answer_errors(app: FastAPI) -> None:
         return answer(500, "error")
 
     @app.exception_handler(psycopg.Error)
+    @app.exception_handler(SQLAlchemyError)
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         log.error("request.failed", error=type(error).__name__, exc_info=error)

@@ -1,5 +1,6 @@
 """Brings a database's schema to the newest revision, and tells which that is."""
 
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -23,6 +24,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def head() -> str:
     """Return the newest revision."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
@@ -51,6 +53,7 @@ def migrate(url: str, revision: str = "head") -> list[str]:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        connection.exec_driver_sql("SELECT grant_ledger_roles()")
+        if revision == "head":  # roles may have come since the last time
+            connection.exec_driver_sql("SELECT grant_ledger_roles()")
         connection.commit()
     return warnings

@@ -30,6 +30,7 @@ from ledger.settings import Settings
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
 from tests.support.database import execute
+from tests.support.service import ENVIRONMENT
 from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
 
 READY = "/api/healthcheck/ready"
@@ -44,6 +45,13 @@ def in_process(app: StatusLedger) -> httpx.AsyncClient:
 
 def told(client_answer: httpx.Response) -> tuple[int, Any]:
     return client_answer.status_code, client_answer.json()
+
+
+@pytest.fixture
+def unopened() -> Settings:
+    """The settings of an application that needs no database, because it is never opened."""
+    keys = {name.lower(): value for name, value in ENVIRONMENT.items()}
+    return Settings(_env_file=None, **keys)  # type: ignore[arg-type] # read like the environment
 
 
 # Health
@@ -89,8 +97,8 @@ async def test_without_its_database_it_is_up_but_not_ready_until_the_database_is
     assert told(answer) == (200, {"status": "ready", "missing": []})
 
 
-async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(service_settings: Settings) -> None:
-    async with in_process(create_app(service_settings)) as client:
+async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(unopened: Settings) -> None:
+    async with in_process(create_app(unopened)) as client:
         assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["database"]})
         assert told(await client.get("/api/healthcheck")) == (200, {"status": "healthy"})
         content = body(delivered())
@@ -167,14 +175,14 @@ async def test_no_answer_invites_another_origin(client: httpx.AsyncClient, datab
 @pytest.mark.parametrize(
     "path", ["/", "/nowhere", "/api", "/api/messages/m", "/api/statuses/m", "/docs", "/redoc"]
 )
-async def test_an_unknown_path_is_404(service_settings: Settings, path: str) -> None:
-    async with in_process(create_app(service_settings)) as client:
+async def test_an_unknown_path_is_404(unopened: Settings, path: str) -> None:
+    async with in_process(create_app(unopened)) as client:
         for method in ("GET", "POST"):
             assert told(await client.request(method, path)) == (404, {"status": "Not Found"})
 
 
-async def test_another_method_is_405_and_names_the_right_one(service_settings: Settings) -> None:
-    async with in_process(create_app(service_settings)) as client:
+async def test_another_method_is_405_and_names_the_right_one(unopened: Settings) -> None:
+    async with in_process(create_app(unopened)) as client:
         for method, path, allowed in (
             ("POST", "/api/statuses", "GET"),
             ("GET", "/api/statuses/search", "POST"),
@@ -238,8 +246,8 @@ def raising(settings: Settings, error: Exception) -> httpx.AsyncClient:
     return in_process(app)
 
 
-async def test_an_error_of_the_callers_is_told_in_the_words_of_its_detail(service_settings: Settings) -> None:
-    async with raising(service_settings, InvalidQuery("limit: too much")) as client:
+async def test_an_error_of_the_callers_is_told_in_the_words_of_its_detail(unopened: Settings) -> None:
+    async with raising(unopened, InvalidQuery("limit: too much")) as client:
         assert told(await client.get("/raise")) == (422, {"status": "limit: too much"})
 
 
@@ -256,9 +264,9 @@ async def test_an_error_of_the_callers_is_told_in_the_words_of_its_detail(servic
     ids=lambda error: type(error).__name__,
 )
 async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log(
-    service_settings: Settings, error: Exception, capsys: pytest.CaptureFixture[str]
+    unopened: Settings, error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with raising(service_settings, error) as client:
+    async with raising(unopened, error) as client:
         answer = await client.get("/raise")
     assert told(answer) == (500, {"status": "error"})
     assert answer.headers["cache-control"] == "no-store"
@@ -287,8 +295,8 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 @pytest.fixture
-def openapi(service_settings: Settings) -> dict[str, Any]:
-    return create_app(service_settings).openapi()
+def openapi(unopened: Settings) -> dict[str, Any]:
+    return create_app(unopened).openapi()
 
 
 def operations(openapi: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -316,9 +324,9 @@ async def test_the_description_served_is_the_applications(
 
 
 def test_every_route_is_described_and_every_described_one_exists(
-    service_settings: Settings, openapi: dict[str, Any]
+    unopened: Settings, openapi: dict[str, Any]
 ) -> None:
-    routes = set(routes_of(create_app(service_settings).router.routes))
+    routes = set(routes_of(create_app(unopened).router.routes))
     assert routes - {"GET /openapi.json", "HEAD /openapi.json"} == set(operations(openapi))
 
 
@@ -399,8 +407,8 @@ def test_the_declared_examples_of_a_filter_are_accepted(openapi: dict[str, Any])
     assert all(map(period, declared))
 
 
-async def test_a_deployed_service_describes_itself_to_nobody(service_settings: Settings) -> None:
-    deployed = service_settings.model_copy(update={"environment": "dev"})
+async def test_a_deployed_service_describes_itself_to_nobody(unopened: Settings) -> None:
+    deployed = unopened.model_copy(update={"environment": "dev"})
     async with in_process(create_app(deployed)) as client:
         for path in ("/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"):
             assert told(await client.get(path)) == (404, {"status": "Not Found"})

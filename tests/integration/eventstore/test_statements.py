@@ -1,0 +1,88 @@
+"""Every statement in a `.sql` file is one statement, fits the migrated schema, and is allowed to who runs it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import pq
+
+from eventstore.appender import append_statement
+from eventstore.statements import Numbered, statement
+from ledger.preflight import SERVICE_ROLE
+from projections.projection import folds
+from tests.support.database import cloned
+
+ROOT = Path(__file__).parents[3]
+
+FILES = sorted(
+    f"{file.parents[1].name}/{file.stem}"
+    for file in ROOT.glob("*/sql/*.sql")
+    if file.parents[1].name != "migrations"
+)
+
+RUN_BY_ANOTHER: dict[str, str] = {}
+"""Who runs a statement, where it is not the service itself."""
+
+FOLDED = "WITH delivered AS (SELECT * FROM events)\n"
+"""What a fold stands on when it does not stand in the statement that appends."""
+
+
+@pytest.fixture(scope="module")
+def connection(postgres: str) -> Iterator[psycopg.Connection]:
+    with cloned(postgres) as url, psycopg.connect(url, autocommit=True) as opened:
+        yield opened
+
+
+def prepare(connection: psycopg.Connection, role: str, text: str) -> None:
+    """Prepare one statement as a role, and plan it, which is when the server looks at privileges."""
+    connection.execute(f"SET ROLE {role}")
+    result = connection.pgconn.prepare(b"tried", Numbered(text).text)
+    assert result.status == pq.ExecStatus.COMMAND_OK, result.error_message.decode()
+    expected = connection.pgconn.describe_prepared(b"tried").nparams
+    nothing = f"({', '.join(['NULL'] * expected)})" if expected else ""
+    try:
+        connection.execute(f"EXPLAIN EXECUTE tried {nothing}")
+    finally:
+        connection.execute("DEALLOCATE tried")
+
+
+def text_of(file: str) -> str:
+    package, name = file.split("/")
+    return (FOLDED if package == "projections" else "") + statement(package, name)
+
+
+def test_the_statements_are_found() -> None:
+    assert {"eventstore/append", "ingest/quarantine", "projections/message_status", "query/timeline"} <= {
+        *FILES
+    }
+    assert set(RUN_BY_ANOTHER) <= {*FILES}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_statement_fits_the_schema_and_its_role(connection: psycopg.Connection, file: str) -> None:
+    prepare(connection, RUN_BY_ANOTHER.get(file, SERVICE_ROLE), text_of(file))
+
+
+def test_the_statement_that_appends_fits_with_its_folds(connection: psycopg.Connection) -> None:
+    text = append_statement(folds())
+    assert text.count("AS held") == len(folds()) > 0
+    prepare(connection, SERVICE_ROLE, text)
+
+
+def test_every_projected_tables_fold_is_a_part_of_the_append() -> None:
+    assert {f"projections/{name.removeprefix('fold_')}" for name in folds()} == {
+        file for file in FILES if file.startswith("projections/")
+    }
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_statement_begins_with_a_sentence_on_what_it_does(file: str) -> None:
+    assert re.match(r"-- [A-Z].*?\.$", statement(*file.split("/")), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("role", ["ledger_reader", "ledger_auditor", "ledger_eraser"])
+def test_nobody_else_may_append(connection: psycopg.Connection, role: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        prepare(connection, role, append_statement(folds()))
