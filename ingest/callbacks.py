@@ -109,7 +109,7 @@ class _Item(TypedDict):
     meta: _Meta
 
 
-_ITEM = TypeAdapter(_Item)
+_ITEM = TypeAdapter(_Item).validator  # itself: the adapter's own method asks of options that we have not
 
 
 def _items(body: bytes) -> list[Any]:

@@ -5,7 +5,7 @@ whatever the answer: recorded, repeated and unprocessable callbacks as entries, 
 quarantine.
 """
 
-import os
+import random
 from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def utc_now() -> datetime:
 
 def new_request_id(moment: datetime) -> UUID:
     """Return a fresh id for a request that arrived at `moment`."""
-    return time_ordered_uuid(moment, os.urandom(10))
+    return time_ordered_uuid(moment, random.randbytes(10))  # noqa: S311 - unique, not secret
 
 
 class Recorder:

@@ -1,5 +1,6 @@
 """The web application: every route, every error's answer, and the headers that all answers bear."""
 
+import gc
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -121,9 +122,12 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await ledger.open()
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: no collection need look at it again (7% of the CPU)
         try:
             yield
         finally:
+            gc.unfreeze()
             await ledger.close()
 
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)

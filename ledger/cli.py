@@ -1,7 +1,6 @@
 """The command line, `status-ledger`: run the service, migrate its database, look at what it holds."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from ingest.signature import SigningSecrets
 from ledger import migration, server
 from ledger.database_url import database_url
 from ledger.drawing import drawn_timeline
+from ledger.preflight import ensure_fit
 from ledger.settings import DatabaseSettings, Settings, random_environment
 from ledger.telemetry import configure_logging
 from query.history import message_timeline
@@ -41,7 +41,8 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except LedgerError as error:
-        err.print(f"status-ledger: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        told = " ".join(str(error).split())  # libpq's messages have several lines
+        err.print(f"status-ledger: {told}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -122,19 +123,14 @@ def serve(
 
 @app.command()
 def sign(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, allow_dash=True, help="The body, `-` for standard input."
-        ),
-    ],
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="The body, `-` for standard input.")],
 ) -> None:
     """Print the signature of a file's exact bytes, made with `HMAC_SECRET`.
 
     It goes into the header `x-hmac-sha256-signature`. Send the very same bytes, with `curl --data-binary`:
     `-d` strips line ends, and re-serialised JSON is other bytes.
     """
-    body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    body = file.read()
     with _plain_errors():
         typer.echo(SigningSecrets(Settings.load().hmac_secret.get_secret_value()).sign(body))
 
@@ -144,13 +140,15 @@ def timeline(message_id: Annotated[str, typer.Argument(help="The supplier's id o
     """Draw what happened to one message: every event and repeat by effective time, and what each changed."""
 
     async def steps_of(url: str) -> list[Step]:
-        async with Database(url, connections=2) as database:
+        fitness = await ensure_fit(url, head=migration.head(), deployed=False, allow_unsafe=True)
+        async with Database(url, role=fitness.role, connections=2) as database:
             return await message_timeline(database, message_id)
 
     with _plain_errors(), database_url(DatabaseSettings.load()) as url:
         steps = asyncio.run(steps_of(url))
     if not steps:
-        err.print(f"The ledger holds nothing of message {message_id!r}.", markup=False, highlight=False)
+        told = f"The ledger holds nothing of message {message_id!r}."
+        err.print(told, markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     out.print(drawn_timeline(message_id, steps))
 

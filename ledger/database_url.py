@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from ledger.embedded import EmbeddedPostgres
-from ledger.settings import DatabaseSettings
+from ledger.settings import DatabaseSettings, SettingsInvalid
 
 _SCHEME = re.compile(r"^(postgres|postgresql)(\+psycopg2?|\+asyncpg)?://")
 
@@ -17,12 +20,20 @@ def libpq_url(url: str) -> str:
 
 @contextmanager
 def database_url(settings: DatabaseSettings, *, migrating: bool = False) -> Iterator[str]:
-    """Lend the libpq URL of the database; the service's own PostgreSQL runs as long as someone holds one."""
-    named = settings.database_url
+    """Lend the libpq URL of the database; the service's own PostgreSQL runs as long as someone holds one.
+
+    Raises `SettingsInvalid` where the setting is no URL.
+    """
+    setting, named = "DATABASE_URL", settings.database_url
     if migrating and settings.migration_database_url is not None:
-        named = settings.migration_database_url
+        setting, named = "MIGRATION_DATABASE_URL", settings.migration_database_url
     if named is not None:
-        yield libpq_url(named.get_secret_value())
+        url = libpq_url(named.get_secret_value())
+        try:
+            conninfo_to_dict(url)
+        except ProgrammingError:
+            raise SettingsInvalid(f"{setting} is not a PostgreSQL URL") from None  # which may hold a password
+        yield url
         return
     with EmbeddedPostgres(settings.data_directory / "postgres") as url:
         yield url

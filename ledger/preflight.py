@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors, sql
 
 from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
 from eventstore.errors import LedgerError
@@ -44,7 +44,9 @@ async def inspect(url: str, *, head: str, deployed: bool, allow_unsafe: bool) ->
     Raises `DatabaseUnavailable` where it cannot be reached.
     """
     try:
-        connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
+        connection = await AsyncConnection.connect(
+            url, autocommit=True, client_encoding="utf8", connect_timeout=CONNECT_TIMEOUT
+        )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(str(error)) from error
     async with connection:
@@ -52,15 +54,16 @@ async def inspect(url: str, *, head: str, deployed: bool, allow_unsafe: bool) ->
         durability = await _durability(connection)
         doubts = durability if allow_unsafe else []
         faults += [] if allow_unsafe else durability
+        role = await _role(connection)
+        if role is not None:  # whose grants the login need not inherit
+            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         schema = await _schema(connection, head)
         if schema:
             return Fitness(None, [*faults, *schema], doubts)
         faults += await _guards(connection)
-        role = await _role(connection)
-        privileged = await _privileges(connection)
         if deployed:
-            faults += privileged
-        elif role is None:
+            faults += await _privileges(connection)
+        if role is None:
             doubts += [f"the login may not act as {SERVICE_ROLE}: it works under its own grants"]
         return Fitness(role, faults, doubts)
 
@@ -96,12 +99,13 @@ async def _durability(connection: AsyncConnection) -> list[str]:
 
 
 async def _schema(connection: AsyncConnection, head: str) -> list[str]:
-    cursor = await connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL")
-    ((migrated,),) = await cursor.fetchall()
-    revisions: list[str] = []
-    if migrated:
+    try:
         cursor = await connection.execute("SELECT version_num FROM alembic_version")
         revisions = [revision for (revision,) in await cursor.fetchall()]
+    except errors.UndefinedTable:
+        revisions = []
+    except errors.InsufficientPrivilege:
+        return [f"it may not be read: grant the login {SERVICE_ROLE}, and run `status-ledger migrate`"]
     if revisions == [head]:
         return []
     found = ", ".join(revisions) or "nothing"
