@@ -57,6 +57,7 @@ class Database:
             connection_class=LedgerConnection,
             kwargs={
                 "autocommit": True,
+                "client_encoding": "utf8",  # whatever the environment says: arrays are sent so
                 "connect_timeout": CONNECT_TIMEOUT,
                 "application_name": "status-ledger",
             },

@@ -65,6 +65,7 @@ def offline() -> None:
         target_metadata=METADATA,
         transaction_per_migration=True,
         literal_binds=True,
+        dialect_opts={"paramstyle": "named"},  # psycopg's own would print every percent sign twice
     )
     with context.begin_transaction():
         context.run_migrations()

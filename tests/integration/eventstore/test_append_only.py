@@ -60,7 +60,9 @@ def test_the_owner_is_refused_every_change(
     assert all(before)
     owner.commit()
     owner.execute(f"SET session_replication_role = {replicating}")
-    with pytest.raises(errors.RestrictViolation, match=f"is append-only, {change.partition(" ")[0]} is refused"):
+    with pytest.raises(
+        errors.RestrictViolation, match=f"is append-only, {change.partition(' ')[0]} is refused"
+    ):
         owner.execute(CHANGES[change].format(table=table))
     owner.rollback()
     assert rows(owner) == before

@@ -1,4 +1,4 @@
-"""Every statement in a `.sql` file is one statement, fits the migrated schema, and is allowed to who runs it."""
+"""Every statement in a `.sql` file is one statement, fits the migrated schema, and is allowed to its role."""
 
 import re
 from collections.abc import Iterator

@@ -209,6 +209,7 @@ ANSWERS = {
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,
+    "ledger.migration.MigrationFailed": 500,
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
     "ledger.settings.SettingsInvalid": 500,

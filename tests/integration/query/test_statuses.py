@@ -417,7 +417,7 @@ async def pages(
     return found
 
 
-SHARED = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -86,9 +86,13 @@ def test_any_order_of_telling_gives_the_same_steps(
 
 
 @given(tellings())
-def test_every_line_that_was_told_is_one_step(telling: tuple[list[Event], list[Told]]) -> None:
-    _, lines = telling
-    assert sorted(step.told.entry_id for step in timeline(lines)) == sorted(one.entry_id for one in lines)
+def test_every_line_is_one_step_and_steps_stand_by_effective_time(
+    telling: tuple[list[Event], list[Told]],
+) -> None:
+    steps = timeline(telling[1])
+    assert sorted(step.told.entry_id for step in steps) == sorted(one.entry_id for one in telling[1])
+    times = [step.told.effective_at for step in steps]
+    assert times == sorted(times)
 
 
 @given(tellings())
@@ -114,13 +118,7 @@ def test_the_changes_followed_one_after_the_other_lead_to_the_registers_held(
 
 
 @given(tellings())
-def test_steps_stand_by_effective_time(telling: tuple[list[Event], list[Told]]) -> None:
-    times = [step.told.effective_at for step in timeline(telling[1])]
-    assert times == sorted(times)
-
-
-@given(tellings())
-def test_repeats_stand_after_their_event_in_the_order_of_their_recording(
+def test_repeats_stand_after_their_event_in_the_order_of_their_recording_and_bear_no_mark(
     telling: tuple[list[Event], list[Told]],
 ) -> None:
     before: Told | None = None
@@ -130,14 +128,8 @@ def test_repeats_stand_after_their_event_in_the_order_of_their_recording(
             assert before is not None
             assert (before.idempotency_key, before.digest) == (now.idempotency_key, now.digest)
             assert before.kind == "event" or before.recorded_at <= now.recorded_at
+            assert step == Step(now)
         before = now
-
-
-@given(tellings())
-def test_a_repeat_changes_nothing_and_bears_no_mark(telling: tuple[list[Event], list[Told]]) -> None:
-    for step in timeline(telling[1]):
-        if step.told.kind == "repeat":
-            assert step == Step(step.told)
 
 
 @given(tellings())

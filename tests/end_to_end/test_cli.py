@@ -1,0 +1,170 @@
+"""The command line, as an operator types it: `python -m ledger …` in a process of its own."""
+
+import hashlib
+import hmac
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ledger.cli import app
+from ledger.migration import head
+from ledger.settings import Settings
+from tests.support.database import cloned, execute
+from tests.support.service import ENVIRONMENT, command_environment, free_port, running
+from tests.support.supplier import HMAC_SECRET, NOTIFY_API_KEY, body, delivered
+
+NOWHERE = "postgresql://ledger:marked-password@127.0.0.1:1/ledger"
+
+
+def command(
+    folder: Path, *words: str, settings: Mapping[str, str] = {}, stdin: bytes = b""
+) -> tuple[int, str, str]:
+    """Run a command under these settings alone; return its exit code, output, and errors."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "ledger", *words],
+        cwd=folder,
+        env=command_environment(COLUMNS="160", **settings),
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in ENVIRONMENT.items() if name not in names}
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    """The URL of a database that was never migrated."""
+    with cloned(postgres, template="template1") as url:
+        yield url
+
+
+def test_help_lists_every_command_with_what_it_does(tmp_path: Path) -> None:
+    code, told, _ = command(tmp_path, "--help")
+    assert code == 0
+    assert "append-only ledger of signed callbacks" in told
+    for registered in app.registered_commands:
+        assert registered.callback is not None
+        sentence = (registered.callback.__doc__ or "").strip().partition("\n")[0]
+        assert f"{registered.callback.__name__} " in told
+        assert sentence.replace("`", "") in told.replace("`", "")
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert command(tmp_path, "--version") == (0, f"status-ledger {version('status-ledger')}\n", "")
+
+
+def test_init_writes_fresh_secrets_that_only_their_owner_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(tmp_path, "init") == (0, ".env written, with random secrets.\n", "")
+    assert command(tmp_path, "init", "--path", "other.env")[0] == 0
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    one, other = (Settings(_env_file=tmp_path / name) for name in (".env", "other.env"))
+    secrets = {
+        getattr(settings, name).get_secret_value() for settings in (one, other) for name in Settings.SECRETS
+    }
+    assert len(secrets) == 2 * len(Settings.SECRETS)
+    assert min(map(len, secrets)) >= 32
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+    content = b'{"data":[]}'
+    expected = hmac.new(one.hmac_secret.get_secret_value().encode(), content, hashlib.sha256).hexdigest()
+    assert command(tmp_path, "sign", "-", stdin=content) == (0, f"{expected}\n", "")
+
+
+def test_init_leaves_a_file_that_is_there_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HMAC_SECRET=mine\n")
+    assert command(tmp_path, "init") == (0, ".env is there already: left as it is.\n", "")
+    assert (tmp_path / ".env").read_text() == "HMAC_SECRET=mine\n"
+
+
+def test_sign_prints_the_signature_of_the_exact_bytes(tmp_path: Path) -> None:
+    content = body(delivered(channelStatusDescription="it’s")) + b"\xff\0\r\n \n\n"
+    expected = hmac.new(HMAC_SECRET.encode(), content, hashlib.sha256).hexdigest()
+    (tmp_path / "body").write_bytes(content)
+    assert command(tmp_path, "sign", "-", stdin=content, settings=ENVIRONMENT) == (0, f"{expected}\n", "")
+    assert command(tmp_path, "sign", "body", settings=ENVIRONMENT) == (0, f"{expected}\n", "")
+
+
+def test_a_database_is_migrated_served_asked_and_read(tmp_path: Path, empty_database: str) -> None:
+    database = {"DATABASE_URL": empty_database}
+    for _ in range(2):
+        told = f"The database is at revision {head()}.\n"
+        assert command(tmp_path, "migrate", settings=database) == (0, told, "")
+
+    with running(tmp_path, DATABASE_URL=empty_database) as service:
+        address = f"http://127.0.0.1:{service.port}"
+        assert command(tmp_path, "health", "--url", f"{address}/") == (0, f"{address}/: ready\n", "")
+
+        content = body(delivered("m"))
+        _, signature, _ = command(tmp_path, "sign", "-", stdin=content, settings=ENVIRONMENT)
+        for _ in range(2):
+            answer = httpx.post(
+                f"{address}/api/status/create",
+                content=content,
+                headers={"x-api-key": NOTIFY_API_KEY, "x-hmac-sha256-signature": signature.strip()},
+            )
+            assert (answer.status_code, answer.json()) == (200, {"status": "success"})
+
+        code, drawn, complaints = command(tmp_path, "timeline", "m", settings=database)
+        assert (code, complaints) == (0, "")
+        for seen in (
+            "m  (1642109b-69eb-447f-8f97-ab70a74f5db4)",
+            "2026-11-23 09:15:01.413",
+            "channel delivered, supplier delivered",
+            "channelStatus: delivered",
+            "again",
+        ):
+            assert seen in drawn, drawn
+
+        execute(empty_database, "UPDATE alembic_version SET version_num = '0000'")
+        told = f"{address}: not ready (migrations missing)\n"
+        assert command(tmp_path, "health", "--url", address) == (1, told, "")
+
+
+def test_the_timeline_of_an_unknown_message_is_an_error(tmp_path: Path, database_url: str) -> None:
+    asked = "unknown" * 20
+    code, told, complaints = command(tmp_path, "timeline", asked, settings={"DATABASE_URL": database_url})
+    assert (code, told) == (1, "")
+    assert complaints == f"The ledger holds nothing of message '{asked}'.\n"
+
+
+def test_every_foreseen_error_is_one_line_and_no_traceback(
+    tmp_path: Path, empty_database: str, database_url: str
+) -> None:
+    serve = ("serve", "--port", str(free_port()))
+    unmigrated, unreachable = {"DATABASE_URL": empty_database}, {"DATABASE_URL": NOWHERE}
+    malformed, migrated = {"DATABASE_URL": "marked-password"}, {"DATABASE_URL": database_url}
+    unresolved = {"HMAC_SECRET": "@Microsoft.KeyVault(SecretUri=https://marked-password.test)"}
+    expected: list[tuple[tuple[str, ...], dict[str, str], str]] = [
+        (serve, migrated | without("HMAC_SECRET"), "HMAC_SECRET is not set"),
+        (serve, migrated | ENVIRONMENT | unresolved, "HMAC_SECRET is a Key Vault reference"),
+        (serve, unmigrated | ENVIRONMENT, "migrations are at nothing"),
+        (serve, unreachable | ENVIRONMENT, "The database cannot be reached"),
+        (("sign", "-"), without("HMAC_SECRET"), "HMAC_SECRET is not set"),
+        (("timeline", "m"), unmigrated, "migrations are at nothing"),
+        (("timeline", "m"), unreachable, "The database cannot be reached"),
+        (("migrate",), unreachable, "The database cannot be reached"),
+        (("migrate",), malformed, "DATABASE_URL is not a PostgreSQL URL"),
+        (("migrate", "9999"), migrated, "The database cannot be migrated: Can't locate revision"),
+        (("health", "--url", "http://127.0.0.1:1"), {}, "http://127.0.0.1:1: no answer (ConnectError)"),
+    ]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        answers = pool.map(lambda row: command(tmp_path, *row[0], settings=row[1]), expected)
+        for (words, _, complaint), (code, told, complaints) in zip(expected, answers, strict=True):
+            assert (code, told) == (1, ""), (words, complaints)
+            assert complaints.count("\n") == 1, complaints
+            assert complaint in complaints, words
+            assert "marked-password" not in complaints

@@ -1,0 +1,144 @@
+"""Each role may do exactly what it needs: the whole matrix of role, table and statement."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.support.database import cloned
+
+ROLES = ["ledger_service", "ledger_reader", "ledger_auditor", "ledger_eraser"]
+
+STATEMENTS = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
+
+EXPECTED = {
+    # table: what ledger_service, ledger_reader, ledger_auditor and ledger_eraser may
+    "entries": ("SELECT INSERT", "", "SELECT", ""),
+    "events": ("SELECT INSERT", "", "SELECT", ""),
+    "repeats": ("SELECT INSERT", "", "SELECT", ""),
+    "message_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
+    "channel_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
+    "quarantine": ("SELECT INSERT", "", "", ""),
+    "quarantine_usage": ("SELECT UPDATE", "", "", ""),
+    "alembic_version": ("SELECT", "", "SELECT", ""),
+}
+
+NOT_THE_SERVICES = {
+    # (table, statement): columns that the database alone fills, or that never change
+    ("entries", "INSERT"): {"recorded_at", "transaction_id"},
+    ("events", "INSERT"): {"recorded_at"},
+    ("quarantine", "INSERT"): {"recorded_at"},
+    ("quarantine_usage", "UPDATE"): {"one_row"},
+}
+
+
+@pytest.fixture(scope="module")
+def owner(postgres: str) -> Iterator[psycopg.Connection]:
+    with cloned(postgres) as url, psycopg.connect(url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def service(owner: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """A connection that works as the service."""
+    owner.execute("SET ROLE ledger_service")
+    yield owner
+    owner.rollback()
+
+
+def tables(owner: psycopg.Connection) -> set[str]:
+    """Return every table, view and sequence of the schema."""
+    found = owner.execute(
+        "SELECT relname::text FROM pg_class"
+        " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
+    )
+    return {name for (name,) in found}
+
+
+def test_every_table_has_its_line_in_the_matrix(owner: psycopg.Connection) -> None:
+    assert tables(owner) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", EXPECTED)
+def test_a_role_may_do_with_a_table_what_the_matrix_says(
+    owner: psycopg.Connection, role: str, table: str
+) -> None:
+    asked = (
+        "SELECT has_table_privilege(%(role)s, %(table)s, %(statement)s)"
+        " OR CASE WHEN %(statement)s IN ('SELECT', 'INSERT', 'UPDATE')"
+        " THEN has_any_column_privilege(%(role)s, %(table)s, %(statement)s) ELSE false END"
+    )
+    may = [
+        statement
+        for statement in STATEMENTS
+        for (allowed,) in owner.execute(asked, {"role": role, "table": table, "statement": statement})
+        if allowed
+    ]
+    assert may == EXPECTED[table][ROLES.index(role)].split()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", EXPECTED)
+@pytest.mark.parametrize("statement", ["SELECT count(*) FROM {}", "DELETE FROM {}", "TRUNCATE {}"])
+def test_what_the_matrix_does_not_say_is_refused(
+    owner: psycopg.Connection, role: str, table: str, statement: str
+) -> None:
+    owner.execute(f"SET ROLE {role}")
+    if statement.partition(" ")[0] in EXPECTED[table][ROLES.index(role)]:
+        owner.execute(statement.format(table))
+    else:
+        with pytest.raises(errors.InsufficientPrivilege):
+            owner.execute(statement.format(table))
+    owner.rollback()
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [(table, word) for table, (may, *_) in EXPECTED.items() for word in may.split() if word != "SELECT"],
+)
+def test_the_service_may_write_every_column_but_the_databases_own(
+    owner: psycopg.Connection, table: str, statement: str
+) -> None:
+    columns = owner.execute(
+        "SELECT attname::text, has_column_privilege('ledger_service', attrelid, attnum, %s) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+        [statement, table],
+    )
+    refused = {column for column, allowed in columns if not allowed}
+    assert refused == NOT_THE_SERVICES.get((table, statement), set())
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("entries", "recorded_at", "now()"),
+        ("entries", "transaction_id", "pg_current_xact_id()"),
+        ("events", "recorded_at", "now()"),
+        ("quarantine", "recorded_at", "now()"),
+    ],
+)
+def test_the_service_cannot_say_when_something_was_recorded(
+    service: psycopg.Connection, table: str, column: str, value: str
+) -> None:
+    with pytest.raises(errors.InsufficientPrivilege, match=f"permission denied for table {table}"):
+        service.execute(f"INSERT INTO {table} ({column}) VALUES ({value})")  # noqa: S608 - our own words
+
+
+def test_the_service_cannot_change_what_it_may_do(service: psycopg.Connection) -> None:
+    with pytest.raises(errors.InsufficientPrivilege, match="grant_ledger_roles"):
+        service.execute("SELECT grant_ledger_roles()")
+
+
+def test_everybody_else_may_do_nothing(owner: psycopg.Connection) -> None:
+    granted = owner.execute(
+        "SELECT relname FROM pg_class, aclexplode(relacl)"
+        " WHERE relnamespace = current_schema()::regnamespace AND grantee = 0"
+    )
+    assert granted.fetchall() == []
+
+
+def test_no_role_is_another_one_too(owner: psycopg.Connection) -> None:
+    members = owner.execute("SELECT 1 FROM pg_auth_members WHERE member::regrole::text ~ '^ledger_'")
+    assert members.fetchall() == []
