@@ -25,6 +25,15 @@ _NULL = _INT4.pack(-1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 
 
+_LENGTHS = [_INT4.pack(length) for length in range(1024)]
+"""The lengths that most elements have, packed once."""
+
+
+def _sized(element: bytes) -> bytes:
+    length = len(element)
+    return (_LENGTHS[length] if length < 1024 else _INT4.pack(length)) + element
+
+
 def _microseconds(moment: datetime) -> bytes:
     since = moment - _EPOCH
     return _INT8.pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
@@ -44,19 +53,11 @@ class Array:
 
     def dump(self) -> bytes:
         """Return the whole array in PostgreSQL's binary form."""
-        encode, length = self.encode, _INT4.pack
-        parts: list[bytes] = []
-        count = 0
-        for value in self.values:
-            count += 1
-            if value is None:
-                parts.append(_NULL)
-            else:
-                element = encode(value)
-                parts += (length(len(element)), element)
-        if not count:
+        encode = self.encode
+        elements = [_NULL if value is None else _sized(encode(value)) for value in self.values]
+        if not elements:
             return _EMPTY.pack(0, 0, self.element_oid)
-        return _HEADER.pack(1, 1, self.element_oid, count, 1) + b"".join(parts)
+        return _HEADER.pack(1, 1, self.element_oid, len(elements), 1) + b"".join(elements)
 
 
 class Bytea(Array):
