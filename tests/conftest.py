@@ -16,7 +16,7 @@ from tests.support.database import binaries, cloned, make_template
 from tests.support.service import ENVIRONMENT
 
 settings.register_profile("default", deadline=None)
-settings.register_profile("full", deadline=None, max_examples=1000)
+settings.register_profile("full", deadline=None, max_examples=300)
 settings.load_profile("default")
 
 

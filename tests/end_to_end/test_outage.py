@@ -23,6 +23,7 @@ def first_success(service: Service, content: bytes) -> None:
     pytest.fail("the service did not recover")
 
 
+@pytest.mark.slow
 def test_a_database_that_went_away_gives_500_and_recovery_needs_no_restart(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
