@@ -3,11 +3,16 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
+from typing import Annotated
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Security
+from fastapi.security import APIKeyHeader
 from pydantic import SecretStr
 
 INVALID_API_KEY = "Invalid API key"
+
+_HEADER = APIKeyHeader(name="x-api-key", scheme_name="x-api-key", auto_error=False)
+"""Tells the API's description where the key goes; the check itself reads the raw header."""
 
 
 class ApiKeys:
@@ -38,10 +43,10 @@ def ring(current: SecretStr | None, previous: Iterable[SecretStr]) -> ApiKeys:
     return ApiKeys(current, *previous) if current is not None else ApiKeys()
 
 
-def require(keys: ApiKeys) -> Callable[[Request], None]:
+def require(keys: ApiKeys) -> Callable[..., None]:
     """Return the dependency that answers 401 unless a request bears exactly one key of the ring."""
 
-    def authorise(request: Request) -> None:
+    def authorise(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> None:
         sent = [value for name, value in request.scope["headers"] if name == b"x-api-key"]
         if len(sent) != 1 or not keys.knows(sent[0]):
             raise HTTPException(401, INVALID_API_KEY)

@@ -3,7 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
+from ledger.app import create_app
 from ledger.security import ApiKeys, ring
+from ledger.settings import Settings
+from tests.support.service import ENVIRONMENT
 
 CURRENT = SecretStr("current-key")
 PREVIOUS = (SecretStr("key-before"), SecretStr("key-before-that"))
@@ -56,3 +59,15 @@ def test_a_ring_without_a_key_opens_to_nothing(keys: ApiKeys, candidate: bytes) 
 def test_a_ring_tells_no_key() -> None:
     keys = ring(CURRENT, PREVIOUS)
     assert "key" not in repr(vars(keys)) + repr(keys).partition(" object ")[2]
+
+
+def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
+    settings = Settings.model_validate({name.lower(): value for name, value in ENVIRONMENT.items()})
+    described = create_app(settings).openapi()
+    needing = {
+        path
+        for path, operations in described["paths"].items()
+        for operation in operations.values()
+        if operation.get("security") == [{"x-api-key": []}]
+    }
+    assert needing == {"/api/statuses", "/api/statuses/search", "/api/messages/{message_id}/timeline"}
