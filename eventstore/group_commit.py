@@ -33,6 +33,8 @@ class Limits:
     waiting_bytes: int = 64 * 1024 * 1024
     batch_rows: int = 500
     batch_bytes: int = 4 * 1024 * 1024
+    worth_another_write: int = 16
+    """Requests that must wait before another writer starts beside one: a batch has a price of its own."""
 
 
 class Size(NamedTuple):
@@ -73,6 +75,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._writers = writers
         self._queue: deque[_Waiting[Item, Outcome]] = deque()
         self._waiting_bytes = 0
+        self._in_flight = 0
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -114,18 +117,27 @@ class GroupCommit(Generic[Item, Outcome]):
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(item, size, answer))
         self._waiting_bytes += size.bytes
-        self._something.set()
+        if self._worth_a_write():
+            self._something.set()
         return await answer
+
+    def _worth_a_write(self) -> bool:
+        """Tell whether to write what waits now, or to let it gather until the write in flight is done."""
+        return bool(self._queue) and (
+            not self._in_flight or len(self._queue) >= self._limits.worth_another_write or self._closing
+        )
 
     async def _work(self) -> None:
         while True:
-            if not self._queue:
-                if self._closing:
-                    return
+            if self._worth_a_write():
+                self._in_flight += 1
+                await self._write_batch(self._next_batch())
+                self._in_flight -= 1
+            elif self._closing:
+                return
+            else:
                 self._something.clear()
                 await self._something.wait()
-                continue
-            await self._write_batch(self._next_batch())
 
     def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
         batch = [self._queue.popleft()]

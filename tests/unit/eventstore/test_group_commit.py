@@ -275,13 +275,29 @@ async def test_to_open_twice_does_no_harm(pen: Pen) -> None:
 
 
 async def test_several_writers_write_at_once_and_everything_once(pen: Pen) -> None:
-    async with opened(pen, Limits(batch_rows=2), writers=3) as queue:
+    async with opened(pen, Limits(batch_rows=2, worth_another_write=1), writers=3) as queue:
         answers = submit(queue, *"abcdefg")
         await until(lambda: len(pen.started) == 3)
         assert pen.started == [["a", "b"], ["c", "d"], ["e", "f"]]
         pen.free.set()
         assert await asyncio.gather(*answers) == [f"{item} written" for item in "abcdefg"]
     assert sorted(pen.written) == list("abcdefg")
+
+
+async def test_another_writer_starts_only_when_enough_waits(pen: Pen) -> None:
+    async with opened(pen, Limits(worth_another_write=3), writers=2) as queue:
+        answers = submit(queue, "a")
+        await until(lambda: pen.started == [["a"]])
+        answers += submit(queue, *"bc")
+        for _ in range(10):
+            await asyncio.sleep(0)  # time enough for a writer that should not start
+        assert pen.started == [["a"]]
+        answers += submit(queue, "d")
+        await until(lambda: pen.started == [["a"], ["b", "c", "d"]])
+        answers += submit(queue, "e")
+        pen.free.set()
+        await asyncio.gather(*answers)
+    assert pen.written == list("abcde")
 
 
 async def test_several_writers_all_stop_when_it_closes(pen: Pen) -> None:
