@@ -1,7 +1,6 @@
 """`POST /api/status/create`, the hot path: one plain ASGI callable, no framework between it and the bytes.
 
-It reads the raw body once, hands it to the recorder, and answers after the commit. Measured, a FastAPI
-route in its place takes fewer than half as many callbacks a second.
+It reads the raw body once, hands it to the recorder, and answers after the commit.
 """
 
 import json

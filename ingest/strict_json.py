@@ -64,7 +64,7 @@ def _as_notify_writes_it(body: bytes) -> object:
 def _counts_only(values: Iterable[Any]) -> bool:
     """Tell whether every number is an integer that is a double of its own."""
     for value in values:
-        kind = type(value)  # exact, and several times as fast as isinstance or match
+        kind = type(value)  # exact, and faster here than match
         if kind is str:
             continue
         if kind is float or (kind is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER):
