@@ -129,6 +129,33 @@ repeats = Table(
     comment="Items that delivered an event again. Append-only.",
 )
 
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, server_default=func.now()),
+    Column("entry_id", Uuid, nullable=False),
+    Column("client_id", Key, nullable=False),
+    Column("batch_reference", Key, nullable=False),
+    Column("message_reference", Key, nullable=False),
+    Column("routing_plan_id", Key, nullable=False),
+    Column("recipient_key_id", Key, nullable=False, comment="names the recipient key without telling it"),
+    Column(
+        "recipient_token",
+        LargeBinary,
+        nullable=False,
+        comment="HMAC-SHA256 of the NHS number under the recipient key",
+    ),
+    Column("salt", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("client_id", "batch_reference", "message_reference", name="registrations_pkey"),
+    CheckConstraint("octet_length(recipient_token) = 32", name="registrations_token_is_sha256"),
+    CheckConstraint("octet_length(salt) = 16", name="registrations_salt_is_128_bits"),
+    Index("registrations_reference_idx", "message_reference", "client_id"),
+    Index("registrations_batch_idx", "batch_reference", "message_reference"),
+    Index("registrations_recipient_idx", "recipient_token"),
+    comment="What clients said that they send: one row a message of a batch."
+    " Append-only, erasable row by row.",
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -156,5 +183,14 @@ quarantine_usage = Table(
     comment="How full the quarantine is; every insert into it counts here in the same statement.",
 )
 
-APPEND_ONLY = (entries, events, repeats)
+ledger_grants = Table(
+    "ledger_grants",
+    metadata,
+    Column("role", Key, nullable=False),
+    Column("privilege", Key, nullable=False),
+    PrimaryKeyConstraint("role", "privilege", name="ledger_grants_pkey"),
+    comment="What each role of the ledger may do, as GRANT has it: applied by grant_ledger_roles().",
+)
+
+APPEND_ONLY = (entries, events, repeats, registrations)
 """Tables that refuse DELETE, TRUNCATE and UPDATE; their guards must be enabled ALWAYS."""

@@ -14,3 +14,4 @@ END
 $$;
 
 DROP FUNCTION grant_ledger_roles();
+DROP TABLE ledger_grants;

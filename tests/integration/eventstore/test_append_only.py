@@ -1,4 +1,4 @@
-"""Entries, events and repeats are never changed: not by the service, not by the owner, not as a replica."""
+"""The ledger's lines are never changed: not by the service, not by the owner, not as a replica."""
 
 from collections.abc import Iterator
 
@@ -35,6 +35,10 @@ def filled(postgres: str) -> Iterator[str]:
         for number in range(2):
             told = deliver(event(message_status="sending"), number=number)
             connection.execute(append_statement(folds()).encode(), parameters_of([told]))
+        connection.execute(
+            "INSERT INTO registrations SELECT now(), entry_id, 'client', 'batch', 'reference', 'plan', 'key',"
+            " sha256('token'), decode(repeat('5a', 16), 'hex') FROM entries LIMIT 1"
+        )
         connection.commit()
         yield url
 

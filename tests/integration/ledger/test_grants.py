@@ -17,17 +17,20 @@ EXPECTED = {
     "entries": ("SELECT INSERT", "", "SELECT", ""),
     "events": ("SELECT INSERT", "", "SELECT", ""),
     "repeats": ("SELECT INSERT", "", "SELECT", ""),
+    "registrations": ("SELECT INSERT", "", "SELECT", ""),
     "message_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
     "channel_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
     "quarantine": ("SELECT INSERT", "", "", ""),
     "quarantine_usage": ("SELECT UPDATE", "", "", ""),
     "alembic_version": ("SELECT", "", "SELECT", ""),
+    "ledger_grants": ("", "", "SELECT", ""),
 }
 
 NOT_THE_SERVICES = {
     # (table, statement): columns that the database alone fills, or that never change
     ("entries", "INSERT"): {"recorded_at", "transaction_id"},
     ("events", "INSERT"): {"recorded_at"},
+    ("registrations", "INSERT"): {"recorded_at"},
     ("quarantine", "INSERT"): {"recorded_at"},
     ("quarantine_usage", "UPDATE"): {"one_row"},
 }
@@ -116,6 +119,7 @@ def test_the_service_may_write_every_column_but_the_databases_own(
         ("entries", "recorded_at", "now()"),
         ("entries", "transaction_id", "pg_current_xact_id()"),
         ("events", "recorded_at", "now()"),
+        ("registrations", "recorded_at", "now()"),
         ("quarantine", "recorded_at", "now()"),
     ],
 )
@@ -129,6 +133,15 @@ def test_the_service_cannot_say_when_something_was_recorded(
 def test_the_service_cannot_change_what_it_may_do(service: psycopg.Connection) -> None:
     with pytest.raises(errors.InsufficientPrivilege, match="grant_ledger_roles"):
         service.execute("SELECT grant_ledger_roles()")
+
+
+def test_what_a_role_was_given_beside_its_lines_is_taken_back(owner: psycopg.Connection) -> None:
+    owner.execute("GRANT DELETE, UPDATE (body) ON entries TO ledger_reader")
+    owner.execute("SELECT grant_ledger_roles()")
+    asked = "SELECT has_table_privilege('ledger_reader', 'entries', 'DELETE')"
+    asked += " OR has_any_column_privilege('ledger_reader', 'entries', 'UPDATE')"
+    assert owner.execute(asked).fetchall() == [(False,)]
+    owner.rollback()
 
 
 def test_everybody_else_may_do_nothing(owner: psycopg.Connection) -> None:
