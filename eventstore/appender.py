@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from eventstore.arrays import Array, Bigint, Bytea, Integer, Text, Timestamptz, Uuids
+from eventstore.arrays import Array, Bigint, Bytea, Integer, Text, Timestamptz, Uuids, Words
 from eventstore.database import Database
-from eventstore.durable import ONE_TO_BLAME, write
+from eventstore.durable import ONE_TO_BLAME, Writer
 from eventstore.events import Delivery, Entry, Event
 from eventstore.group_commit import GroupCommit, Limits, Size
 from eventstore.statements import Numbered, statement
@@ -29,12 +29,12 @@ class Recorded(NamedTuple):
 
 _ENTRY_COLUMNS: Mapping[str, type[Array]] = {
     "entry_id": Uuids,
-    "kind": Text,
-    "client_id": Text,
+    "kind": Words,
+    "client_id": Words,
     "received_at": Timestamptz,
     "body": Bytea,
     "signature": Bytea,
-    "secret_id": Text,
+    "secret_id": Words,
     "rules": Integer,
     "rejection": Text,
     "replays": Uuids,
@@ -46,16 +46,16 @@ _EVENT_COLUMNS: Mapping[str, type[Array]] = {
     "idempotency_key": Text,
     "digest": Bytea,
     "content_hash": Bigint,
-    "event_type": Text,
+    "event_type": Words,
     "message_id": Text,
     "message_reference": Text,
-    "channel": Text,
-    "message_status": Text,
-    "channel_status": Text,
-    "supplier_status": Text,
-    "message_failure_code": Text,
-    "channel_failure_code": Text,
-    "cascade_type": Text,
+    "channel": Words,
+    "message_status": Words,
+    "channel_status": Words,
+    "supplier_status": Words,
+    "message_failure_code": Words,
+    "channel_failure_code": Words,
+    "cascade_type": Words,
     "cascade_order": Integer,
     "retry_count": Integer,
     "occurred_at": Timestamptz,
@@ -106,8 +106,7 @@ class Appender:
         writers: int = 1,
     ) -> None:
         """Take the folds (name, SQL over `delivered`) that keep the read model in step."""
-        self._database = database
-        self._statement = Numbered(append_statement(folds))
+        self._writer = Writer(database, Numbered(append_statement(folds)))
         self._queue = GroupCommit(
             self._append, _measure, limits=limits, writers=writers, splits_on=ONE_TO_BLAME
         )
@@ -119,6 +118,7 @@ class Appender:
     async def close(self) -> None:
         """Write what waits, and stop."""
         await self._queue.close()
+        await self._writer.close()
 
     @property
     def full(self) -> bool:
@@ -134,7 +134,7 @@ class Appender:
         return await self._queue.submit(delivery)
 
     async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
-        return _recorded(batch, await write(self._database, self._statement, parameters_of(batch)))
+        return _recorded(batch, await self._writer.write(parameters_of(batch)))
 
 
 def _recorded(

@@ -7,11 +7,12 @@ prepared statement, and costs a fraction of the guessing.
 The numbers are PostgreSQL's own (`pg_type.oid`), fixed for ever.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import attrgetter
 from struct import Struct
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
@@ -39,6 +40,31 @@ def _microseconds(moment: datetime) -> bytes:
     return _INT8.pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
+class Parameter(Protocol):
+    """A value that says what PostgreSQL should take it for."""
+
+    @property
+    def oid(self) -> int:
+        """The number of its type."""
+
+    def dump(self) -> bytes:
+        """Return its binary form."""
+
+
+class OneBigint:
+    """A `bigint`."""
+
+    oid = 20
+
+    def __init__(self, value: int) -> None:
+        """Take the value."""
+        self.value = value
+
+    def dump(self) -> bytes:
+        """Return its binary form."""
+        return _INT8.pack(self.value)
+
+
 class Array:
     """A column of values, None for NULL, to be sent as one array."""
 
@@ -47,17 +73,24 @@ class Array:
     encode: Callable[[Any], bytes]
     """Returns one element in PostgreSQL's binary form."""
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(self, values: Sequence[Any]) -> None:
         """Take the values in the order of the rows."""
         self.values = values
 
     def dump(self) -> bytes:
         """Return the whole array in PostgreSQL's binary form."""
-        encode = self.encode
-        elements = [_NULL if value is None else _sized(encode(value)) for value in self.values]
-        if not elements:
+        values = self.values
+        if not values:
             return _EMPTY.pack(0, 0, self.element_oid)
-        return _HEADER.pack(1, 1, self.element_oid, len(elements), 1) + b"".join(elements)
+        head = _HEADER.pack(1, 1, self.element_oid, len(values), 1)
+        if values.count(None) == len(values):
+            return head + _NULL * len(values)
+        return head + b"".join(self.elements())
+
+    def elements(self) -> Iterable[bytes]:
+        """Return each element with its length before it."""
+        encode = self.encode
+        return [_NULL if value is None else _sized(encode(value)) for value in self.values]
 
 
 class Bytea(Array):
@@ -86,6 +119,21 @@ class Text(Array):
 
     element_oid, oid = 25, 1009
     encode = staticmethod(str.encode)
+
+
+@lru_cache(maxsize=1024)
+def _word(value: str | None) -> bytes:
+    return _NULL if value is None else _sized(value.encode())
+
+
+class Words(Array):
+    """`text[]` of strings of a small vocabulary, which are encoded once."""
+
+    element_oid, oid = 25, 1009
+
+    def elements(self) -> Iterable[bytes]:
+        """Return each element with its length before it."""
+        return map(_word, self.values)
 
 
 class Timestamptz(Array):

@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.errors import LedgerError
+from eventstore.statements import Numbered
 
 CONNECT_TIMEOUT = 5
 """Seconds for one attempt to connect; PostgreSQL may be starting."""
@@ -33,6 +34,8 @@ class LedgerConnection(AsyncConnection[TupleRow]):
         """Start to listen for notices."""
         super().__init__(*args, **kwargs)
         self.warnings: list[str] = []
+        self.prepared: dict[Numbered, bytes] = {}
+        """The statements that were prepared on it, by their name there; see `eventstore/prepared.py`."""
         self.add_notice_handler(self._note)
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
@@ -104,6 +107,14 @@ class Database:
         """Lend a connection in autocommit mode; raises `psycopg_pool.PoolTimeout` where none comes free."""
         async with self._pool.connection() as connection:
             yield connection
+
+    async def borrow(self) -> LedgerConnection:
+        """Return a connection in autocommit mode, to be given back; raises as `connection` does."""
+        return await self._pool.getconn()
+
+    async def give_back(self, connection: LedgerConnection) -> None:
+        """Take a borrowed connection back; a broken one is replaced."""
+        await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LedgerConnection]:

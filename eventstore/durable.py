@@ -4,15 +4,17 @@ A write may be run again: after a lost connection nobody knows whether it commit
 their own ids and do no harm the second time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import psycopg
-from psycopg import AsyncRawCursor, errors
+from psycopg import errors
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from eventstore.database import Database, DatabaseUnavailable
+from eventstore.arrays import Parameter
+from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.errors import LedgerError
+from eventstore.prepared import run_prepared
 from eventstore.statements import Numbered
 
 ATTEMPTS = 3
@@ -50,38 +52,90 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT) or type(error) is psycopg.OperationalError
 
 
-async def write(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
+async def write(database: Database, statement: Numbered, parameters: Mapping[str, Parameter]) -> list[Any]:
     """Run `statement` as a transaction of its own and return its rows, after a commit without a warning.
 
     Raises one of `ONE_TO_BLAME` as it is, `DatabaseUnavailable` where no commit could be had in
     `ATTEMPTS` attempts, `Unrecorded` where the database refuses for any other reason.
     """
+
+    async def once() -> list[Any]:
+        async with database.connection() as connection:
+            return await _execute(connection, statement, parameters)
+
+    return await _durably(database, once)
+
+
+class Writer:
+    """Does as `write`, again and again, on connections that it keeps.
+
+    To borrow a connection for every batch would cost 0.25 ms of CPU, as much as sixteen rows.
+    """
+
+    def __init__(self, database: Database, statement: Numbered) -> None:
+        """Take the statement; nothing is borrowed before the first write."""
+        self._database = database
+        self._statement = statement
+        self._kept: list[LedgerConnection] = []
+
+    async def write(self, parameters: Mapping[str, Parameter]) -> list[Any]:
+        """Run the statement; several writes at once have a connection each. See `write`."""
+
+        async def once() -> list[Any]:
+            connection = self._kept.pop() if self._kept else await self._database.borrow()
+            try:
+                rows = await _execute(connection, self._statement, parameters)
+            except BaseException:
+                await self._database.give_back(connection)  # the pool replaces it where it is broken
+                raise
+            self._kept.append(connection)
+            return rows
+
+        return await _durably(self._database, once)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        while self._kept:
+            await self._database.give_back(self._kept.pop())
+
+
+async def _durably(database: Database, once: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_is_transient),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.05, max=1),
-            reraise=True,
-        ):
-            with attempt:
-                if attempt.retry_state.attempt_number > 1:
-                    await database.mend()
-                return await _once(database, statement, parameters)
+        try:
+            return await once()  # apart from the retries, which cost as much as borrowing a connection does
+        except (CommitUncertain, psycopg.Error) as failed:
+            return await _again(database, once, failed)
     except ONE_TO_BLAME:
         raise
     except (CommitUncertain, psycopg.OperationalError) as error:
         raise DatabaseUnavailable(str(error)) from error
     except psycopg.Error as error:
         raise Unrecorded(str(error)) from error
+
+
+async def _again(
+    database: Database, once: Callable[[], Awaitable[list[Any]]], failed: Exception
+) -> list[Any]:
+    """Run what failed again, while that may help; `failed` counts as the first attempt."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception(_is_transient),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.05, max=1),
+        reraise=True,
+    ):
+        with attempt:
+            if attempt.retry_state.attempt_number == 1:
+                raise failed
+            await database.mend()
+            return await once()
     raise AssertionError("tenacity either returns or raises")
 
 
-async def _once(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
-    async with database.connection() as connection:
-        connection.warnings.clear()
-        cursor = AsyncRawCursor(connection)
-        await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
-        rows = await cursor.fetchall()
-        if connection.warnings:
-            raise CommitUncertain("; ".join(connection.warnings))
+async def _execute(
+    connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Parameter]
+) -> list[Any]:
+    connection.warnings.clear()
+    rows = await run_prepared(connection, statement, parameters)
+    if connection.warnings:
+        raise CommitUncertain("; ".join(connection.warnings))
     return rows

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from eventstore.arrays import Bytea, Integer, Text, Timestamptz, Uuids
+from eventstore.arrays import Bytea, Integer, OneBigint, Parameter, Text, Timestamptz, Uuids
 from eventstore.database import Database
 from eventstore.durable import write
 from eventstore.errors import LedgerError
@@ -74,15 +74,15 @@ class Quarantine:
 
     async def _keep(self, batch: Sequence[Suspect]) -> Sequence[None]:
         ids, received, answers, secret_ids, signatures, bodies = zip(*batch, strict=True)
-        parameters = {
+        parameters: dict[str, Parameter] = {
             "quarantine_id": Uuids(ids),
             "received_at": Timestamptz(received),
             "answer": Integer(answers),
             "secret_id": Text(secret_ids),
             "signature": Bytea(signatures),
             "body": Bytea(bodies),
-            "most_requests": self._caps.requests,
-            "most_bytes": self._caps.bytes,
+            "most_requests": OneBigint(self._caps.requests),
+            "most_bytes": OneBigint(self._caps.bytes),
         }
         ((kept,),) = await write(self._database, self._statement, parameters)
         if not kept:

@@ -16,8 +16,8 @@ counted AS (
     UPDATE quarantine_usage SET
         requests = requests + (SELECT count(*) FROM fresh),
         bytes = bytes + (SELECT coalesce(sum(octet_length(body)), 0) FROM fresh)
-    WHERE requests + (SELECT count(*) FROM fresh) <= %(most_requests)s::bigint
-      AND bytes + (SELECT coalesce(sum(octet_length(body)), 0) FROM fresh) <= %(most_bytes)s::bigint
+    WHERE requests + (SELECT count(*) FROM fresh) <= %(most_requests)b::bigint
+      AND bytes + (SELECT coalesce(sum(octet_length(body)), 0) FROM fresh) <= %(most_bytes)b::bigint
     RETURNING one_row
 ),
 kept AS (

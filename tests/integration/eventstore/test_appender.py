@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from eventstore import durable
 from eventstore.appender import Appender, Recorded
 from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.durable import ATTEMPTS
@@ -145,27 +146,28 @@ async def test_one_entry_twice_in_a_batch_is_written_once(database: Database, da
 class Breaking(Database):
     """A database whose connections are lost a few times, before the statement or after its commit."""
 
-    def __init__(self, url: str, lose: str, times: int) -> None:
+    def __init__(self, url: str, lose: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(url, role="ledger_service")
         self.url = url
         self.lose = lose
         self.left = times
         self.mended = 0
+        self.execute = durable._execute  # noqa: SLF001 - the one place where a statement is run
+        monkeypatch.setattr(durable, "_execute", self.break_and_execute)
 
     async def mend(self) -> None:
         self.mended += 1
         await super().mend()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[LedgerConnection]:
-        async with super().connection() as lent:
-            breaks, self.left = self.left > 0, self.left - 1
-            if breaks and self.lose == "before":
-                self.terminate(lent)
-            yield lent
-            if breaks and self.lose == "after":
-                self.terminate(lent)
-                await lent.execute("SELECT 'the answer'")  # which is lost
+    async def break_and_execute(self, lent: LedgerConnection, *statement: Any) -> list[Any]:
+        breaks, self.left = self.left > 0, self.left - 1
+        if breaks and self.lose == "before":
+            self.terminate(lent)
+        rows = await self.execute(lent, *statement)
+        if breaks and self.lose == "after":
+            self.terminate(lent)
+            await lent.execute("SELECT 'the answer'")  # which is lost
+        return rows
 
     def terminate(self, lent: LedgerConnection) -> None:
         assert execute(self.url, f"SELECT pg_terminate_backend({lent.info.backend_pid}, 10000)") == [(True,)]
@@ -173,10 +175,10 @@ class Breaking(Database):
 
 @pytest.mark.parametrize("lose", ["before", "after"])
 async def test_a_lost_connection_is_replaced_and_the_append_recorded_once(
-    database_url: str, lose: str
+    database_url: str, lose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        Breaking(database_url, lose, times=ATTEMPTS - 1) as database,
+        Breaking(database_url, lose, ATTEMPTS - 1, monkeypatch) as database,
         appending(database) as appender,
     ):
         assert await appender.append(told()) == NEW
@@ -185,10 +187,10 @@ async def test_a_lost_connection_is_replaced_and_the_append_recorded_once(
 
 
 async def test_a_database_that_stays_lost_is_said_and_the_next_append_finds_it_back(
-    database_url: str,
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        Breaking(database_url, "before", times=ATTEMPTS) as database,
+        Breaking(database_url, "before", ATTEMPTS, monkeypatch) as database,
         appending(database) as appender,
     ):
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
@@ -307,9 +309,11 @@ async def test_a_delivery_that_the_database_refuses_fails_alone(
     assert counts(database_url) == (11, 11, 0)
 
 
-async def test_writers_with_the_same_keys_in_any_order_never_deadlock(database_url: str) -> None:
+async def test_writers_with_the_same_keys_in_any_order_never_deadlock(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with (
-        Breaking(database_url, "never", times=0) as database,
+        Breaking(database_url, "never", 0, monkeypatch) as database,
         appending(database, Limits(batch_rows=30), writers=6) as appender,
     ):
         for turn in range(30):
