@@ -5,7 +5,7 @@ It reads the raw body once, hands it to the recorder, and answers after the comm
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -60,6 +60,9 @@ class TooLarge(Exception):
     """The body is larger than it may be."""
 
 
+Headers = list[tuple[bytes, bytes]]
+
+
 class CallbackEndpoint:
     """The ASGI application behind the path."""
 
@@ -69,13 +72,28 @@ class CallbackEndpoint:
         """Take the recorder (asked for at each request: it opens with the service), and the API keys."""
         self._recorder = recorder
         self._key_is_known = key_is_known
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        try:
+            answer, headers = await self.answer(scope["headers"], lambda: _read(receive, self.max_body_bytes))
+        except HungUp:
+            return
+        await send({"type": "http.response.start", "status": answer.code, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(
+        self, sent: Iterable[tuple[bytes, bytes]], read: Callable[[], Awaitable[bytes]]
+    ) -> tuple[Answer, Headers]:
+        """Return the answer to a request and its headers, after the commit of what is kept of it.
+
+        `sent` are the request's headers, names in lower case; `read` returns its body, and is not called
+        where the headers decide. Raises nothing but what `read` raises for a supplier that hung up.
+        """
         received_at = utc_now()
         request_id = new_request_id(received_at)
-        keys, signatures, lengths, encoded = _headers(scope["headers"])
+        keys, signatures, lengths, encoded = _headers(sent)
         key_is_known = len(keys) == 1 and self._key_is_known(keys[0])
         signature = signatures[0] if len(signatures) == 1 else None
         try:
@@ -88,13 +106,12 @@ class CallbackEndpoint:
                 announced=_announced(lengths),
             )
             if answer is None:
-                body = await _read(receive, self._max_body_bytes)
                 outcome = await recorder.record(
-                    Received(request_id, received_at, key_is_known, signature, body)
+                    Received(request_id, received_at, key_is_known, signature, await read())
                 )
                 answer = _ANSWERS.get(outcome.verdict) or _unprocessable(outcome)
         except HungUp:
-            return
+            raise
         except TooLarge:
             answer = TOO_LARGE if key_is_known else INVALID_API_KEY
         except (Overloaded, QuarantineFull) as error:
@@ -106,8 +123,7 @@ class CallbackEndpoint:
         headers = [*answer.headers, (b"x-request-id", str(request_id).encode())]
         if answer is TOO_MANY:
             headers.append((b"retry-after", str(random.choice(RETRY_AFTER)).encode()))  # noqa: S311 - jitter
-        await send({"type": "http.response.start", "status": answer.code, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        return answer, headers
 
     def _refusal(
         self,
@@ -126,7 +142,7 @@ class CallbackEndpoint:
             return ENCODED
         if not key_is_known and decode_signature(signature) is None:
             return INVALID_API_KEY
-        if announced > self._max_body_bytes:
+        if announced > self.max_body_bytes:
             return TOO_LARGE if key_is_known else INVALID_API_KEY
         if key_is_known and recorder.full:
             return TOO_MANY

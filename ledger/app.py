@@ -48,16 +48,16 @@ class StatusLedger(FastAPI):
     middleware and router would do for it at each request.
     """
 
-    def __init__(self, callbacks: ASGIApp, **options: Any) -> None:
+    def __init__(self, callbacks: CallbackEndpoint, **options: Any) -> None:
         """Take the callback endpoint."""
         super().__init__(**options)
-        self._callbacks = callbacks
+        self.callbacks = callbacks
         self.router.routes.append(Route(endpoint.PATH, callbacks, methods=["POST"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a callback at once, everything else by way of FastAPI."""
         if scope["type"] == "http" and scope["path"] == endpoint.PATH and scope["method"] == "POST":
-            await self._callbacks(scope, receive, send)
+            await self.callbacks(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

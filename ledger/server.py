@@ -10,6 +10,7 @@ import uvicorn
 from ledger.database_url import database_url
 from ledger.migration import head
 from ledger.preflight import ensure_fit
+from ledger.protocol import CallbackProtocol
 from ledger.settings import Settings
 
 GRACE = 30
@@ -43,7 +44,7 @@ def serve(settings: Settings, host: str, port: int, workers: int, announce: Call
             port=port,
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http=CallbackProtocol,
             ws="none",
             lifespan="on",
             access_log=False,
