@@ -13,7 +13,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     func,
     text,
@@ -64,11 +63,11 @@ entries = Table(
     Column("rejection", Key, comment="the reason of a 422; null where the request was accepted"),
     Column("body", LargeBinary),
     PrimaryKeyConstraint("entry_id", name="entries_pkey"),
-    UniqueConstraint("replays", name="entries_replays_key"),
     CheckConstraint("kind IN ('callback', 'registration', 'erasure')", name="entries_kind_known"),
     CheckConstraint("octet_length(signature) = 32", name="entries_signature_is_sha256"),
     CheckConstraint("rejection IS NULL OR kind = 'callback'", name="entries_only_callbacks_are_rejected"),
     Index("entries_transaction_id_idx", "transaction_id"),
+    Index("entries_replays_key", "replays", unique=True, postgresql_where=text("replays IS NOT NULL")),
     comment="The ledger's lines: one a write request whose sender is proven, verbatim. Append-only.",
 )
 
@@ -114,6 +113,7 @@ events = Table(
     PrimaryKeyConstraint("idempotency_key", "digest", name="events_pkey"),
     CheckConstraint("octet_length(digest) = 32", name="events_digest_is_sha256"),
     Index("events_message_id_idx", "message_id"),
+    Index("events_entry_id_idx", "entry_id"),
     comment="What entries mean: one immutable fact about one message. Append-only.",
 )
 

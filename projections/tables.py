@@ -1,6 +1,6 @@
 """The read model's tables, as SQLAlchemy Core sees them; derived from events, rebuildable at any time."""
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, PrimaryKeyConstraint, Table
 
 from eventstore.tables import Key, Moment
 
@@ -18,9 +18,9 @@ message_status = Table(
     Column("message_reference", Key, nullable=False),
     Column("message_status", Key),
     Column("channel", Key, comment="the latest channel"),
-    Column("message_status_version", LargeBinary, nullable=False),
-    Column("channel_version", LargeBinary, nullable=False),
-    Column("latest_version", LargeBinary, nullable=False),
+    Column("message_status_version", Key, nullable=False),
+    Column("channel_version", Key, nullable=False),
+    Column("latest_version", Key, nullable=False),
     PrimaryKeyConstraint("message_id", name="message_status_pkey"),
     CheckConstraint(
         "(message_status IS NULL) = (message_status_version = '')", name="message_status_register_whole"
@@ -45,9 +45,9 @@ channel_status = Table(
     Column("channel", Key, nullable=False),
     Column("channel_status", Key),
     Column("supplier_status", Key),
-    Column("channel_status_version", LargeBinary, nullable=False),
-    Column("supplier_status_version", LargeBinary, nullable=False),
-    Column("latest_version", LargeBinary, nullable=False),
+    Column("channel_status_version", Key, nullable=False),
+    Column("supplier_status_version", Key, nullable=False),
+    Column("latest_version", Key, nullable=False),
     PrimaryKeyConstraint("message_id", "channel", name="channel_status_pkey"),
     CheckConstraint(
         "(channel_status IS NULL) = (channel_status_version = '')", name="channel_status_register_whole"

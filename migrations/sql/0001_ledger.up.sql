@@ -19,7 +19,6 @@ CREATE TABLE entries (
     rejection      text COLLATE "C",
     body           bytea,
     CONSTRAINT entries_pkey PRIMARY KEY (entry_id),
-    CONSTRAINT entries_replays_key UNIQUE (replays),
     CONSTRAINT entries_kind_known CHECK (kind IN ('callback', 'registration', 'erasure')),
     CONSTRAINT entries_signature_is_sha256 CHECK (octet_length(signature) = 32),
     CONSTRAINT entries_only_callbacks_are_rejected CHECK (rejection IS NULL OR kind = 'callback')
@@ -33,6 +32,7 @@ COMMENT ON COLUMN entries.rejection IS 'the reason of a 422; null where the requ
 COMMENT ON COLUMN entries.replays IS 'the entry or quarantined request that this one replays';
 
 CREATE INDEX entries_transaction_id_idx ON entries (transaction_id);
+CREATE UNIQUE INDEX entries_replays_key ON entries (replays) WHERE replays IS NOT NULL;
 
 CREATE TABLE events (
     recorded_at          timestamptz NOT NULL DEFAULT now(),
@@ -65,6 +65,7 @@ COMMENT ON COLUMN events.content_hash IS 'head of the SHA-256 without the timest
 COMMENT ON COLUMN events.digest IS 'SHA-256 of the item in canonical form (RFC 8785), metadata left out';
 
 CREATE INDEX events_message_id_idx ON events (message_id);
+CREATE INDEX events_entry_id_idx ON events (entry_id);
 
 CREATE TABLE repeats (
     entry_id        uuid    NOT NULL,

@@ -1,49 +1,90 @@
 -- The read model: the latest status of every message, and of every message on each channel.
 --
--- Every fact is a *register*: a value beside the *version* that won it. A version is one sortable value,
--- so the greatest of two is the later fact, whatever came first. A register that nothing has been said
--- of yet has the empty version, which every other exceeds.
+-- Every fact is a *register*: a value beside the *version* that won it. A version is one sortable text (effective
+-- time, rank, digest; see projections/sql/judged.sql), so the greatest of two is the later fact, whatever came
+-- first. A register that nothing has been said of yet has the empty version, which every other exceeds.
 
--- Ranks break ties in time. Version 1 of the table in projections/lifecycle.py; a status not in it ranks 0.
+-- Ranks break ties in time. Version 1 of the table in projections/lifecycle.py; a status not in it ranks 00.
+-- Two digits each, so that they can be put side by side.
 
-CREATE FUNCTION message_status_rank(status text) RETURNS integer
+CREATE FUNCTION message_status_rank(status text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce(array_position(ARRAY[
-        'created', 'pending_enrichment', 'enriched', 'sending', 'failed', 'delivered'
-    ] COLLATE "C", status), 0);
+    RETURN CASE status
+        WHEN 'created'            THEN '01'
+        WHEN 'pending_enrichment' THEN '02'
+        WHEN 'enriched'           THEN '03'
+        WHEN 'sending'            THEN '04'
+        WHEN 'failed'             THEN '05'
+        WHEN 'delivered'          THEN '06'
+        ELSE '00'
+    END;
 
-CREATE FUNCTION channel_status_rank(status text) RETURNS integer
+CREATE FUNCTION channel_status_rank(status text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce(array_position(ARRAY[
-        'created', 'assigning_batch', 'stale_pds', 'retry', 'sending', 'received',
-        'notification_attempted', 'notified', 'unnotified', 'temporary_failure',
-        'technical_failure', 'rejected', 'permanent_failure', 'skipped', 'failed', 'delivered',
-        'read'
-    ] COLLATE "C", status), 0);
+    RETURN CASE status
+        WHEN 'created'                THEN '01'
+        WHEN 'assigning_batch'        THEN '02'
+        WHEN 'stale_pds'              THEN '03'
+        WHEN 'retry'                  THEN '04'
+        WHEN 'sending'                THEN '05'
+        WHEN 'received'               THEN '06'
+        WHEN 'notification_attempted' THEN '07'
+        WHEN 'notified'               THEN '08'
+        WHEN 'unnotified'             THEN '09'
+        WHEN 'temporary_failure'      THEN '10'
+        WHEN 'technical_failure'      THEN '11'
+        WHEN 'rejected'               THEN '12'
+        WHEN 'permanent_failure'      THEN '13'
+        WHEN 'skipped'                THEN '14'
+        WHEN 'failed'                 THEN '15'
+        WHEN 'delivered'              THEN '16'
+        WHEN 'read'                   THEN '17'
+        ELSE '00'
+    END;
 
-CREATE FUNCTION supplier_status_rank(status text) RETURNS integer
+CREATE FUNCTION supplier_status_rank(status text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN coalesce(array_position(ARRAY[
-        'unknown', 'created', 'pending', 'pending_virus_check', 'accepted', 'sending', 'sent',
-        'forwarded', 'printed', 'enclosed', 'dispatched', 'notification_attempted', 'notified',
-        'unnotified', 'temporary_failure', 'technical_failure', 'validation_failed',
-        'virus_scan_failed', 'returned', 'cancelled', 'rejected', 'permanent_failure', 'failed',
-        'received', 'delivered', 'read'
-    ] COLLATE "C", status), 0);
+    RETURN CASE status
+        WHEN 'unknown'                THEN '01'
+        WHEN 'created'                THEN '02'
+        WHEN 'pending'                THEN '03'
+        WHEN 'pending_virus_check'    THEN '04'
+        WHEN 'accepted'               THEN '05'
+        WHEN 'sending'                THEN '06'
+        WHEN 'sent'                   THEN '07'
+        WHEN 'forwarded'              THEN '08'
+        WHEN 'printed'                THEN '09'
+        WHEN 'enclosed'               THEN '10'
+        WHEN 'dispatched'             THEN '11'
+        WHEN 'notification_attempted' THEN '12'
+        WHEN 'notified'               THEN '13'
+        WHEN 'unnotified'             THEN '14'
+        WHEN 'temporary_failure'      THEN '15'
+        WHEN 'technical_failure'      THEN '16'
+        WHEN 'validation_failed'      THEN '17'
+        WHEN 'virus_scan_failed'      THEN '18'
+        WHEN 'returned'               THEN '19'
+        WHEN 'cancelled'              THEN '20'
+        WHEN 'rejected'               THEN '21'
+        WHEN 'permanent_failure'      THEN '22'
+        WHEN 'failed'                 THEN '23'
+        WHEN 'received'               THEN '24'
+        WHEN 'delivered'              THEN '25'
+        WHEN 'read'                   THEN '26'
+        ELSE '00'
+    END;
 
-CREATE FUNCTION lifecycle_rank(message_status text, channel_status text, supplier_status text) RETURNS integer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN message_status_rank(message_status) * 10000
-         + channel_status_rank(channel_status) * 100
-         + supplier_status_rank(supplier_status);
-COMMENT ON FUNCTION lifecycle_rank IS 'the message''s rank, then the channel''s, then the supplier''s, absent lowest';
-
--- STABLE and not IMMUTABLE only because PostgreSQL says so of timestamptz + interval. Two thousand years are
--- added so that the binary form of an earlier year is not negative: byte order is then order in time.
-CREATE FUNCTION register_version(effective_at timestamptz, rank integer, digest bytea) RETURNS bytea
+-- Two thousand years are added so that no year's binary form is negative: byte order is then order in time.
+-- STABLE and not IMMUTABLE only because PostgreSQL says so of timestamptz + interval.
+CREATE FUNCTION version_moment(effective_at timestamptz) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN timestamptz_send(effective_at + interval '17532000 hours') || int4send(rank) || digest;
-COMMENT ON FUNCTION register_version IS 'effective time (8 bytes), rank (4), digest (32): compares as the three in that order';
+    RETURN encode(timestamptz_send(effective_at + interval '17532000 hours'), 'hex');
+COMMENT ON FUNCTION version_moment IS 'the first part of a version: effective time, 16 hex digits that sort as it does';
+
+CREATE FUNCTION version_tie(digest bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN encode(substr(digest, 1, 16), 'hex');
+COMMENT ON FUNCTION version_tie IS 'the last part of a version: the head of the digest, 32 hex digits';
 
 CREATE TABLE message_status (
     recorded_at            timestamptz NOT NULL,
@@ -55,9 +96,9 @@ CREATE TABLE message_status (
     message_reference      text COLLATE "C" NOT NULL,
     message_status         text COLLATE "C",
     channel                text COLLATE "C",
-    message_status_version bytea NOT NULL,
-    channel_version        bytea NOT NULL,
-    latest_version         bytea NOT NULL,
+    message_status_version text COLLATE "C" NOT NULL,
+    channel_version        text COLLATE "C" NOT NULL,
+    latest_version         text COLLATE "C" NOT NULL,
     CONSTRAINT message_status_pkey PRIMARY KEY (message_id),
     CONSTRAINT message_status_register_whole CHECK ((message_status IS NULL) = (message_status_version = '')),
     CONSTRAINT message_status_channel_whole CHECK ((channel IS NULL) = (channel_version = ''))
@@ -80,9 +121,9 @@ CREATE TABLE channel_status (
     channel                 text COLLATE "C" NOT NULL,
     channel_status          text COLLATE "C",
     supplier_status         text COLLATE "C",
-    channel_status_version  bytea NOT NULL,
-    supplier_status_version bytea NOT NULL,
-    latest_version          bytea NOT NULL,
+    channel_status_version  text COLLATE "C" NOT NULL,
+    supplier_status_version text COLLATE "C" NOT NULL,
+    latest_version          text COLLATE "C" NOT NULL,
     CONSTRAINT channel_status_pkey PRIMARY KEY (message_id, channel),
     CONSTRAINT channel_status_register_whole CHECK ((channel_status IS NULL) = (channel_status_version = '')),
     CONSTRAINT channel_status_supplier_whole CHECK ((supplier_status IS NULL) = (supplier_status_version = ''))

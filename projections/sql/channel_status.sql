@@ -1,45 +1,31 @@
--- Folds `delivered` (events) into channel_status, one row a message and channel.
---
--- Only events that name a channel and state something of it count; see message_status.sql for the rule.
+-- Folds the judged events into channel_status, one row a message and channel; see message_status.sql.
 INSERT INTO channel_status AS held (
     message_id, channel, occurred_at, recorded_at, channel_status, supplier_status,
     delivered_at, read_at, failed_at, channel_status_version, supplier_status_version, latest_version
 )
 SELECT
-    message_id,
-    channel,
-    (array_agg(effective_at ORDER BY latest_version DESC))[1],
-    (array_agg(recorded_at ORDER BY latest_version DESC))[1],
-    (array_agg(channel_status ORDER BY channel_status_version DESC))[1],
-    (array_agg(supplier_status ORDER BY supplier_status_version DESC))[1],
-    min(effective_at) FILTER (WHERE channel_status IN ('delivered', 'read')),
-    min(effective_at) FILTER (WHERE channel_status = 'read' OR supplier_status = 'read'),
-    min(effective_at) FILTER (WHERE channel_status IN (
-        'failed', 'permanent_failure', 'technical_failure', 'temporary_failure', 'rejected'
-    )),
-    (array_agg(channel_status_version ORDER BY channel_status_version DESC))[1],
-    (array_agg(supplier_status_version ORDER BY supplier_status_version DESC))[1],
-    (array_agg(latest_version ORDER BY latest_version DESC))[1]
+    message_id, channel, occurred_at, latest[2]::timestamptz, status[2], supplier[2],
+    delivered_at, read_at, failed_at, status[1], supplier[1], latest[1]
 FROM (
     SELECT
-        message_id, channel, effective_at, recorded_at, channel_status, supplier_status,
-        CASE WHEN channel_status IS NULL THEN ''
-             ELSE register_version(effective_at, channel_status_rank(channel_status), digest)
-        END AS channel_status_version,
-        CASE WHEN supplier_status IS NULL THEN ''
-             ELSE register_version(effective_at, supplier_status_rank(supplier_status), digest)
-        END AS supplier_status_version,
-        register_version(
-            effective_at, lifecycle_rank(message_status, channel_status, supplier_status), digest
-        ) AS latest_version
-    FROM delivered
-    WHERE channel IS NOT NULL AND (channel_status IS NOT NULL OR supplier_status IS NOT NULL)
-) AS versioned
-GROUP BY message_id, channel
+        message_id,
+        channel,
+        max(ARRAY[latest_version, recorded_at::text]) AS latest,
+        max(ARRAY[channel_status_version, channel_status]) AS status,
+        max(ARRAY[supplier_status_version, supplier_status]) AS supplier,
+        max(effective_at) AS occurred_at,
+        min(effective_at) FILTER (WHERE channel_status IN ('delivered', 'read')) AS delivered_at,
+        min(effective_at) FILTER (WHERE channel_status = 'read' OR supplier_status = 'read') AS read_at,
+        min(effective_at) FILTER (WHERE channel_status IN (
+            'failed', 'permanent_failure', 'technical_failure', 'temporary_failure', 'rejected'
+        )) AS failed_at
+    FROM judged
+    WHERE states_channel
+    GROUP BY message_id, channel
+) AS folded
 ORDER BY message_id, channel -- one order of locks everywhere
 ON CONFLICT (message_id, channel) DO UPDATE SET
-    occurred_at = CASE WHEN excluded.latest_version > held.latest_version
-        THEN excluded.occurred_at ELSE held.occurred_at END,
+    occurred_at = greatest(excluded.occurred_at, held.occurred_at),
     recorded_at = CASE WHEN excluded.latest_version > held.latest_version
         THEN excluded.recorded_at ELSE held.recorded_at END,
     channel_status = CASE WHEN excluded.channel_status_version > held.channel_status_version

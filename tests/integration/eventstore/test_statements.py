@@ -25,8 +25,8 @@ FILES = sorted(
 RUN_BY_ANOTHER: dict[str, str] = {}
 """Who runs a statement, where it is not the service itself."""
 
-FOLDED = "WITH delivered AS (SELECT * FROM events)\n"
-"""What a fold stands on when it does not stand in the statement that appends."""
+OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}
+"""The relations over `delivered` that the folds share."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,15 @@ def prepare(connection: psycopg.Connection, role: str, text: str) -> None:
 
 
 def text_of(file: str) -> str:
+    """Return the statement; a fold or a view of one stands on all events."""
     package, name = file.split("/")
-    return (FOLDED if package == "projections" else "") + statement(package, name)
+    text = statement(package, name)
+    if package != "projections" or name not in {part.removeprefix("fold_") for part in folds()}:
+        return text
+    given = {"delivered": "SELECT * FROM events"} | {
+        view: sql for view, sql in OVER_EVENTS.items() if view != name
+    }
+    return f"WITH {', '.join(f'{view} AS ({sql})' for view, sql in given.items())}\n{text}"
 
 
 def test_the_statements_are_found() -> None:
@@ -67,14 +74,17 @@ def test_a_statement_fits_the_schema_and_its_role(connection: psycopg.Connection
 
 def test_the_statement_that_appends_fits_with_its_folds(connection: psycopg.Connection) -> None:
     text = append_statement(folds())
-    assert text.count("AS held") == len(folds()) > 0
+    assert text.count("AS held") == len(folds()) - len(OVER_EVENTS) > 0
     prepare(connection, SERVICE_ROLE, text)
 
 
 def test_every_projected_tables_fold_is_a_part_of_the_append() -> None:
-    assert {f"projections/{name.removeprefix('fold_')}" for name in folds()} == {
-        file for file in FILES if file.startswith("projections/")
-    }
+    """A file that inserts is a fold, and every fold is registered."""
+    folding = {file for file in FILES if "INSERT INTO" in statement(*file.split("/")).partition("(")[0]}
+    of_projections = {file for file in folding if file.startswith("projections/")}
+    assert {f"projections/{name.removeprefix('fold_')}" for name in folds() if name not in OVER_EVENTS} == (
+        of_projections
+    )
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from eventstore.appender import append_statement, parameters_of
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.events import Delivery, Event
+from projections import lifecycle
 from projections.projection import folds
 from tests.support.events import EVENTS, RECEIVED, TIMES, deliver, event
 from tests.support.plain_fold import fold
@@ -83,23 +84,38 @@ def test_any_order_and_repetition_gives_the_tables_of_the_plain_fold(
     assert without_versions(first[1]) == channels
 
 
+def _times_and_digests() -> st.SearchStrategy[tuple[Any, bytes]]:
+    return st.tuples(TIMES, st.binary(min_size=32, max_size=32))
+
+
 @SHARED
-@given(st.tuples(TIMES, st.integers(0, 10_000), st.binary(min_size=32, max_size=32)), st.data())
-def test_versions_sort_as_time_then_rank_then_digest(
-    connection: psycopg.Connection, one: tuple[Any, int, bytes], data: st.DataObject
+@given(_times_and_digests(), _times_and_digests())
+def test_a_version_sorts_by_time_and_then_by_digest(
+    connection: psycopg.Connection, one: tuple[Any, bytes], other: tuple[Any, bytes]
 ) -> None:
-    other = data.draw(
-        st.tuples(
-            st.just(one[0]) | TIMES,
-            st.just(one[1]) | st.integers(0, 10_000),
-            st.binary(min_size=32, max_size=32),
-        )
-    )
-    row = connection.execute(
-        "SELECT register_version(%s, %s, %s) > register_version(%s, %s, %s)", [*one, *other]
-    ).fetchone()
+    version = '(version_moment(%s) || version_tie(%s)) COLLATE "C"'
+    row = connection.execute(f"SELECT {version} > {version}", [*one, *other]).fetchone()
     connection.rollback()
-    assert row == (one > other,)
+    assert row == ((one[0], one[1][:16]) > (other[0], other[1][:16]),)
+
+
+@pytest.mark.parametrize(
+    ("function", "ranks"),
+    [
+        ("message_status_rank", lifecycle.MESSAGE),
+        ("channel_status_rank", lifecycle.CHANNEL),
+        ("supplier_status_rank", lifecycle.SUPPLIER),
+    ],
+)
+def test_postgresql_ranks_as_the_table_for_those_who_read_python(
+    connection: psycopg.Connection, function: str, ranks: tuple[str, ...]
+) -> None:
+    ranked = connection.execute(
+        f"SELECT status, {function}(status) FROM unnest(%s::text[]) AS status",  # noqa: S608 - our own words
+        [[*ranks, "another"]],
+    ).fetchall()
+    assert ranked == [(status, f"{lifecycle.rank(ranks, status):02d}") for status in [*ranks, "another"]]
+    assert connection.execute(f"SELECT {function}(NULL)").fetchall() == [("00",)]
 
 
 def test_an_event_that_lacks_a_status_leaves_the_earlier_one_standing(connection: psycopg.Connection) -> None:

@@ -1,0 +1,146 @@
+"""`verify`, `rebuild`: hold the read model against the ledger, and make it anew."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+from rich.text import Text
+
+from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from ledger.commands.terminal import err, out, plain_errors
+from ledger.database_url import database_url
+from ledger.settings import DatabaseSettings
+from projections import rebuild as rebuilding
+from projections import verify as verifying
+from projections.projection import CURRENT_STATUS, PROJECTIONS, projection
+from projections.verify import Difference
+
+app = typer.Typer()
+
+Name = Annotated[str, typer.Argument(help=f"One of: {', '.join(one.name for one in PROJECTIONS)}.")]
+Most = Annotated[int, typer.Option("--show", min=1, help="How many differing rows are shown at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print each differing row as a line of JSON.")]
+
+
+@app.command()
+def verify(show: Most = 100, as_json: AsJson = False) -> None:
+    """Fold the whole ledger again, and compare every row of the read model with the outcome.
+
+    Reads at one moment, beside a running service. Exits 1 where a row differs, and names it. The server needs
+    disk for a second read model while it runs.
+    """
+    with plain_errors(), _connected(migrating=False) as connection, _bar("Folding") as (begun, progress):
+        found = verifying.verify(connection, PROJECTIONS, begun=begun, progress=progress)
+        differing = _tell(found, show, as_json)
+    if not differing:
+        err.print("The read model is what the ledger says.", style="green", soft_wrap=True)
+    raise typer.Exit(1 if differing else 0)
+
+
+@app.command()
+def rebuild(
+    name: Name = CURRENT_STATUS.name,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Rebuild, compare, leave the old tables; exit 1 on a difference."),
+    ] = False,
+    show: Most = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Make the tables of a projection anew from the ledger, beside a running service.
+
+    Clients read the old tables until the new ones take their place, in one commit. Works as the owner of the
+    schema (`MIGRATION_DATABASE_URL`). Safe to run again after a crash.
+    """
+    with plain_errors():
+        wanted = projection(name)
+        with _connected(migrating=True) as connection, _bar("Rebuilding") as (begun, progress):
+            rebuilt = rebuilding.rebuild(connection, wanted, check=check, begun=begun, progress=progress)
+        differing = _tell(iter(rebuilt.differences), show, as_json)
+    told = f"{rebuilt.events:,} events folded"
+    if check:
+        told += (
+            ": the tables differ from the ledger." if differing else ": the tables are what the ledger says."
+        )
+    else:
+        told += f", and the tables of {name} replaced."
+    err.print(told, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if differing else 0)
+
+
+@contextmanager
+def _connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
+    with database_url(DatabaseSettings.load(), migrating=migrating) as url:
+        try:
+            connection = psycopg.connect(
+                url, autocommit=True, connect_timeout=CONNECT_TIMEOUT, client_encoding="utf8"
+            )
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(str(error)) from error
+        with connection:
+            connection.execute("SET timezone TO 'UTC'")
+            yield connection
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Show how many events a second are folded."""
+        return Text(f"{task.speed or 0:,.0f} events/s")
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Show a progress bar; give what sets its length, and what advances it."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), Remaining()
+    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield (
+            lambda events: bar.update(task, total=events),
+            lambda events: bar.advance(task, events),
+        )
+
+
+def _tell(found: Iterator[Difference], show: int, as_json: bool) -> int:
+    """Print the differing rows, at most `show` of them, and return how many there are."""
+    table = Table("table", "row", "what is wrong", "column", "the table says", "the ledger says")
+    number = 0
+    for number, one in enumerate(found, 1):
+        if number > show:
+            continue
+        if as_json:
+            typer.echo(json.dumps(one._asdict(), default=_plain))
+            continue
+        key = ", ".join(map(str, one.key.values()))
+        for place, (column, (told, due)) in enumerate(one.columns.items()):
+            named = (one.table, key, one.kind) if place == 0 else ("", "", "")
+            table.add_row(*named, column, _plain(told), _plain(due))
+    if number and not as_json:
+        _wide(out).print(table)
+    if number:
+        err.print(f"{number:,} rows differ{f'; {show:,} are shown' if number > show else ''}.", style="red")
+    return number
+
+
+def _wide(console: Console) -> Console:
+    """Return a console that cuts nothing off where its output goes to a file."""
+    return console if console.is_terminal else Console(width=200, file=console.file)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return value.hex()
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)

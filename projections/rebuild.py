@@ -1,0 +1,215 @@
+"""Makes projected tables anew from the ledger, beside live traffic, and puts them in place of the old ones.
+
+1. A shadow of each table, in a schema of its own, takes the fold of the whole ledger at one moment.
+2. What was appended since is folded into it, again and again, until little is left.
+3. Writers are held for a moment: the rest is folded, and the shadow takes the table's place in one commit.
+
+Until that commit clients read the old tables, and from then on the new ones; neither is ever empty or behind.
+What a crash leaves is cleared away by the next rebuild.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from psycopg import Connection, errors, sql
+from sqlalchemy import Table
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from eventstore.errors import LedgerError
+from eventstore.statements import statement
+from projections.projection import Projection
+from projections.refold import (
+    REBUILD_LOCK,
+    Progress,
+    count_events,
+    create_empty,
+    create_indexes_and_comments,
+    fold_all,
+    fold_since,
+    one_moment,
+    search_first,
+)
+from projections.verify import Difference, RebuildRunning, differences
+
+SHADOW = "ledger_shadow"
+"""The schema where the new tables grow."""
+
+REPLACED = "ledger_replaced"
+"""The schema where the old tables wait to be dropped."""
+
+LITTLE = 500
+"""Events left to fold with which the writers may be held: some milliseconds' work."""
+
+ROUNDS = 20
+"""How often what was appended meanwhile is folded before the writers are held all the same."""
+
+LOCK_TIMEOUT = "50ms"
+"""How long a lock is waited for: whoever comes later waits behind us."""
+
+LOCK_ATTEMPTS = 200
+
+
+class TableBusy(LedgerError):
+    """A table cannot be locked: something reads or writes it for very long."""
+
+
+class Rebuilt(NamedTuple):
+    """What a rebuild came to."""
+
+    events: int
+    """Events that were folded."""
+    differences: list[Difference]
+    """What a check found; empty where the tables were put in place."""
+
+
+def rebuild(
+    connection: Connection,
+    projection: Projection,
+    *,
+    check: bool = False,
+    begun: Progress = lambda _: None,
+    progress: Progress = lambda _: None,
+) -> Rebuilt:
+    """Rebuild the tables of a projection; with `check`, compare them with the old ones, and leave these.
+
+    `connection` is in autocommit mode and works as the owner of the schema. `begun` is told how many events
+    there are, `progress` how many more were folded. Raises `RebuildRunning`, and `TableBusy` where the
+    tables could not be put in place; the old ones are then as they were.
+    """
+    with _alone(connection):
+        live = _live_schema(connection)
+        _clear(connection)
+        try:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SHADOW)))
+            events, since = _fold_into_shadow(connection, projection, begun, progress)
+            folded, since = _catch_up(connection, projection, since, progress)
+            if check:
+                found = list(_compare(connection, projection, since, live))
+                return Rebuilt(events + folded, found)
+            rest = _put_in_place(connection, projection, since, live)
+            return Rebuilt(events + folded + rest, [])
+        finally:
+            _clear(connection)
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    ((free,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILD_LOCK]).fetchall()
+    if not free:
+        raise RebuildRunning
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
+
+
+def _live_schema(connection: Connection) -> str:
+    ((schema,),) = connection.execute("SELECT current_schema()").fetchall()
+    name: str = schema
+    return name
+
+
+def _clear(connection: Connection) -> None:
+    if connection.closed:
+        return
+    for schema in (SHADOW, REPLACED):
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _fold_into_shadow(
+    connection: Connection, projection: Projection, begun: Progress, progress: Progress
+) -> tuple[int, str]:
+    """Fold the ledger as it is at one moment; return the events folded, and the snapshot of that moment."""
+    with one_moment(connection, keep=True):
+        connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+        ((since,),) = connection.execute("SELECT pg_current_snapshot()::text").fetchall()
+        events = count_events(connection)
+        begun(events)
+        live = _live_schema(connection)
+        for table in projection.tables:
+            create_empty(connection, table, SHADOW)
+        search_first(connection, SHADOW)
+        fold_all(connection, (projection,), progress)
+        for table in projection.tables:
+            create_indexes_and_comments(connection, table, SHADOW)
+            _let_the_same_use_it(connection, table, live)
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SHADOW, table.name)))
+    return events, since
+
+
+def _let_the_same_use_it(connection: Connection, table: Table, live: str) -> None:
+    """Give the shadow of a table its owner and its grants."""
+    shadow = sql.Identifier(SHADOW, table.name)
+    granted = connection.execute(
+        statement("projections", "privileges"), {"schema": live, "name": table.name}
+    ).fetchall()
+    for owner, privilege, grantee in granted:
+        connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(shadow, sql.Identifier(owner)))
+        if privilege is not None:
+            grant = sql.SQL("GRANT {} ON {} TO {}")
+            connection.execute(grant.format(sql.SQL(privilege), shadow, sql.SQL(grantee)))
+
+
+def _catch_up(
+    connection: Connection, projection: Projection, since: str, progress: Progress
+) -> tuple[int, str]:
+    """Fold what was appended meanwhile, until little is left; return the events and the new snapshot."""
+    total = 0
+    for _ in range(ROUNDS):
+        with connection.transaction():
+            search_first(connection, SHADOW)
+            folded, since = fold_since(connection, (projection,), since)
+        progress(folded)
+        total += folded
+        if folded <= LITTLE:
+            break
+    return total, since
+
+
+def _compare(connection: Connection, projection: Projection, since: str, live: str) -> Iterator[Difference]:
+    with one_moment(connection):
+        search_first(connection, SHADOW)
+        fold_since(connection, (projection,), since)
+        for table in projection.tables:
+            yield from differences(connection, table, live=live, folded=SHADOW)
+
+
+def _put_in_place(connection: Connection, projection: Projection, since: str, live: str) -> int:
+    """Hold the writers, fold the rest, and let the shadow take the place of the tables, in one commit."""
+    caught_up = 0
+    for attempt in Retrying(
+        retry=retry_if_exception_type((errors.LockNotAvailable, errors.DeadlockDetected)),
+        stop=stop_after_attempt(LOCK_ATTEMPTS),
+        wait=wait_random(0.02, 0.2),
+        retry_error_callback=_busy,
+    ):
+        with attempt:
+            folded, since = _catch_up(connection, projection, since, lambda _: None)
+            caught_up += folded
+            with connection.transaction():
+                return caught_up + _swap(connection, projection, since, live)
+    raise AssertionError("tenacity either returns or raises")
+
+
+def _busy(_: object) -> None:
+    raise TableBusy
+
+
+def _swap(connection: Connection, projection: Projection, since: str, live: str) -> int:
+    tables = sql.SQL(", ").join(sql.Identifier(live, table.name) for table in projection.tables)
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(tables))  # the writers
+    search_first(connection, SHADOW)
+    folded, _ = fold_since(connection, (projection,), since)
+    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(tables))  # the readers
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(REPLACED)))
+    for table in projection.tables:
+        for source, target in ((live, REPLACED), (SHADOW, live)):
+            connection.execute(
+                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
+                    sql.Identifier(source, table.name), sql.Identifier(target)
+                )
+            )
+    return folded
