@@ -19,10 +19,17 @@ from eventstore.database import Database
 from ledger.app import create_app
 from ledger.issued_keys import FRESH_FOR, IssuedKeys, Kept, read_keys
 from ledger.settings import Settings
-from tests.support.clients import issued, revoke
+from tests.support.clients import issued, register, revoke
 from tests.support.database import execute
 from tests.support.routes import routes_of
-from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, NOTIFY_API_KEY
+from tests.support.supplier import (
+    AUDITOR_API_KEY,
+    CLIENT_API_KEY,
+    NOTIFY_API_KEY,
+    body,
+    delivered,
+    signed,
+)
 
 SUPPLIER = "supplier"
 OPEN = "open"
@@ -147,6 +154,28 @@ async def test_every_route_opens_to_the_keys_of_its_rule_and_to_no_other(
                 for second in (first, "unknown"):
                     repeated = [("x-api-key", first), ("x-api-key", second)]
                     assert (await client.request(method, path, headers=repeated)).status_code == 401, route
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/x-ndjson"])
+async def test_no_route_of_clients_tells_one_of_anothers_messages(
+    client: httpx.AsyncClient, database_url: str, accept: str
+) -> None:
+    content = body(delivered("theirs-m", reference="theirs-r"))
+    assert (await client.post("/api/status/create", content=content, headers=signed(content))).is_success
+    register(database_url, "hospital", "theirs-r")
+    stranger, owner = [
+        await issued(database_url, name, *Scope, client=name) for name in ("clinic", "hospital")
+    ]
+    for route in (route for route, rule in RULES.items() if rule == Scope.STATUSES_READ):
+        method, path = re.sub(r"\{\w+\}", "theirs-m", route).split(" ")
+        told = [
+            await client.request(
+                method, path, headers={"x-api-key": key, "accept": accept}, content=b"{}" * (method == "POST")
+            )
+            for key in (owner, stranger)
+        ]
+        assert "theirs-m" in told[0].text, route
+        assert "theirs" not in f"{told[1].text} {told[1].headers}", route
 
 
 # Within seconds, without a restart
