@@ -77,7 +77,7 @@ async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     application = create_app(settings)
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with (
-        LifespanManager(application),
+        LifespanManager(application, startup_timeout=30, shutdown_timeout=30),
         httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as session,
     ):
         yield session
