@@ -22,8 +22,9 @@ from eventstore.errors import LedgerError
 from ingest import endpoint, openapi
 from ingest.endpoint import CallbackEndpoint
 from ledger import health
+from ledger.issued_keys import IssuedKeys, read_keys
 from ledger.runtime import Ledger
-from ledger.security import require, ring
+from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
 from query import routes as query_routes
@@ -109,8 +110,11 @@ class AnswerHeaders:
                 ]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
             await self._app(scope, receive, send_with_headers)
+        finally:
+            structlog.contextvars.clear_contextvars()  # of the caller too: the next request is another's
 
 
 def create_app(settings: Settings | None = None) -> StatusLedger:
@@ -130,6 +134,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
             gc.unfreeze()
             await ledger.close()
 
+    callers = Callers.of(settings, IssuedKeys(lambda: read_keys(ledger.database)))
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
     app = StatusLedger(
         CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),
@@ -141,13 +146,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
     )
-    app.include_router(
-        query_routes.routes(
-            lambda: ledger.database,
-            require(ring(settings.client_api_key, settings.client_api_key_previous)),
-            require(ring(settings.auditor_api_key, settings.auditor_api_key_previous)),
-        )
-    )
+    app.include_router(query_routes.routes(lambda: ledger.database, callers.require))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

@@ -21,6 +21,12 @@ from projections.projection import folds
 SUPPLIER = "notify"
 """The `client_id` of the supplier's entries."""
 
+CLIENT = "client"
+"""The client that bears `CLIENT_API_KEY`; it sees every client's messages."""
+
+AUDITOR = "auditor"
+"""Who bears `AUDITOR_API_KEY`."""
+
 WRITERS = 2
 """Appends in flight at once: while one is committed, the next is on its way. Three were no faster."""
 

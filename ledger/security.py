@@ -1,13 +1,21 @@
-"""API keys: compared in constant time, and known in logs by an id that tells nothing of them."""
+"""Who asks, by API key: keys are compared in constant time, and a route opens to callers with its scope."""
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated
 
+import structlog
 from fastapi import HTTPException, Request, Security
 from fastapi.security import APIKeyHeader
 from pydantic import SecretStr
+
+from eventstore.caller import Caller, Scope
+from ledger.issued_keys import IssuedKeys
+from ledger.runtime import AUDITOR, CLIENT
+from ledger.settings import Settings
+
+log = structlog.get_logger()
 
 INVALID_API_KEY = "Invalid API key"
 
@@ -43,12 +51,53 @@ def ring(current: SecretStr | None, previous: Iterable[SecretStr]) -> ApiKeys:
     return ApiKeys(current, *previous) if current is not None else ApiKeys()
 
 
-def require(keys: ApiKeys) -> Callable[..., None]:
-    """Return the dependency that answers 401 unless a request bears exactly one key of the ring."""
+class Callers:
+    """Tells who bears a key: one of the environment's, or one that was issued."""
 
-    def authorise(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> None:
-        sent = [value for name, value in request.scope["headers"] if name == b"x-api-key"]
-        if len(sent) != 1 or not keys.knows(sent[0]):
-            raise HTTPException(401, INVALID_API_KEY)
+    def __init__(self, *known: tuple[ApiKeys, Caller], issued: IssuedKeys) -> None:
+        """Take the rings of the environment, each with its caller, and the issued keys."""
+        self._known = known
+        self._issued = issued
 
-    return authorise
+    @classmethod
+    def of(cls, settings: Settings, issued: IssuedKeys) -> "Callers":
+        """Return the callers of a service with these settings, and of the keys that were issued."""
+        client = Caller(CLIENT, frozenset({Scope.STATUSES_READ, Scope.BATCHES_WRITE}), sees_all=True)
+        auditor = Caller(AUDITOR, frozenset({Scope.AUDIT_READ}))
+        return cls(
+            (ring(settings.client_api_key, settings.client_api_key_previous), client),
+            (ring(settings.auditor_api_key, settings.auditor_api_key_previous), auditor),
+            issued=issued,
+        )
+
+    async def find(self, key: bytes, scope: Scope) -> Caller | None:
+        """Return who bears `key`, if it opens `scope`; raises what reading the issued keys raises."""
+        callers = [caller for keys, caller in self._known if keys.knows(key)]
+        if not callers:
+            issued = await self._issued.caller_of(key)
+            callers = [issued] if issued is not None else []
+        for caller in callers:
+            if scope in caller.scopes:
+                return caller
+        for caller in callers:
+            log.warning("caller.refused", client_id=caller.client_id, key_id=caller.key_id, lacking=scope)
+        return None
+
+    def require(self, scope: Scope) -> Callable[..., Awaitable[Caller]]:
+        """Return the dependency that gives a route its caller, who bears exactly one key that opens `scope`.
+
+        All others are answered alike with 401: who lacks the scope is not told that the key is known. From
+        there on the log lines of the request name the caller.
+        """
+
+        async def authorise(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> Caller:
+            sent = [value for name, value in request.scope["headers"] if name == b"x-api-key"]
+            caller = await self.find(sent[0], scope) if len(sent) == 1 else None
+            if caller is None:
+                raise HTTPException(401, INVALID_API_KEY)
+            structlog.contextvars.bind_contextvars(client_id=caller.client_id)
+            if caller.key_id is not None:
+                structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+            return caller
+
+        return authorise

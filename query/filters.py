@@ -145,6 +145,13 @@ class Query(NamedTuple):
     given: dict[str, str]
     """The parameters that were given, but for `limit` and `cursor`: what the next page repeats."""
     after: Position | None
+    client: str | None = None
+    """Whose registered messages alone are asked for; None asks for every client's."""
+
+    @property
+    def made_for(self) -> dict[str, str]:
+        """What a cursor of the answer is good for: the filters, and the client that asks."""
+        return _made_for(self.given, self.client)
 
     @property
     def unmatchable(self) -> bool:
@@ -152,20 +159,24 @@ class Query(NamedTuple):
         return any("\0" in value or not _is_unicode(value) for value in self.given.values())
 
 
-def from_parameters(parameters: Iterable[tuple[str, str]]) -> Query:
-    """Return the question that the parameters of a URL ask; raises `InvalidQuery`."""
-    return _query(_unique(parameters), strict=False)
+def from_parameters(parameters: Iterable[tuple[str, str]], client: str | None = None) -> Query:
+    """Return the question that the parameters of a URL ask of a client's messages; raises `InvalidQuery`."""
+    return _query(_unique(parameters), client, strict=False)
 
 
-def from_json(body: bytes) -> Query:
-    """Return the question that a JSON object asks; raises `InvalidQuery`."""
+def from_json(body: bytes, client: str | None = None) -> Query:
+    """Return the question that a JSON object asks of a client's messages; raises `InvalidQuery`."""
     try:
         value = json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise InvalidQuery("body: not JSON") from error
     if not isinstance(value, dict):
         raise InvalidQuery("body: must be an object")
-    return _query(value, strict=True)
+    return _query(value, client, strict=True)
+
+
+def _made_for(given: dict[str, str], client: str | None) -> dict[str, str]:
+    return given if client is None else given | {"for client": client}  # no parameter's name
 
 
 def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -177,7 +188,7 @@ def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return unique
 
 
-def _query(parameters: dict[str, Any], *, strict: bool) -> Query:
+def _query(parameters: dict[str, Any], client: str | None, *, strict: bool) -> Query:
     for name in parameters:
         if name not in ALLOWED:
             raise InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
@@ -188,9 +199,9 @@ def _query(parameters: dict[str, Any], *, strict: bool) -> Query:
         raise _invalid(error) from None
     given = {name: str(value) for name, value in parameters.items() if name not in ("limit", "cursor")}
     if filters.cursor is None:
-        return Query(filters, given, None)
+        return Query(filters, given, None, client)
     try:
-        return Query(filters, given, decode(filters.cursor, given))
+        return Query(filters, given, decode(filters.cursor, _made_for(given, client)), client)
     except MalformedCursor as error:
         raise InvalidQuery("cursor: not one that this service gave for these filters") from error
 

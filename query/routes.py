@@ -1,11 +1,12 @@
 """The HTTP routes that read: statuses for clients, a message's timeline for auditors."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
+from eventstore.caller import Caller, Scope
 from eventstore.database import Database
 from query import cursors
 from query.filters import Filters, Query, from_json, from_parameters
@@ -27,8 +28,8 @@ LARGEST_SEARCH = 64 * 1024
 STATUSES = "/api/statuses"
 SEARCH = "/api/statuses/search"
 
-Authorise = Callable[..., object]
-"""A dependency that raises 401 unless the request bears the right key."""
+Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
+"""Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
 def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
@@ -64,9 +65,13 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-def routes(database: Callable[[], Database], client: Authorise, auditor: Authorise) -> APIRouter:
-    """Return the routes over `database` (asked for at each request: it opens with the service)."""
+def routes(database: Callable[[], Database], require: Require) -> APIRouter:
+    """Return the routes over `database` (asked for at each request: it opens with the service).
+
+    A client sees its own messages or, with a key that sees all, every client's; an auditor sees every one.
+    """
     router = APIRouter()
+    client, auditor = require(Scope.STATUSES_READ), require(Scope.AUDIT_READ)
 
     async def page(query: Query) -> tuple[list[Record], str | None]:
         """Return a page of records and, where another follows, its cursor."""
@@ -75,7 +80,7 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         if not more:
             return records, None
         last = records[-1]
-        return records, cursors.encode(cursors.Position(last.created_at, last.message_id), query.given)
+        return records, cursors.encode(cursors.Position(last.created_at, last.message_id), query.made_for)
 
     @router.get(
         STATUSES,
@@ -83,16 +88,17 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         response_model_exclude_unset=True,
         responses={**_ANSWERS, **_INVALID_QUERY},
         openapi_extra={"parameters": _parameters()},
-        dependencies=[Depends(client)],
         summary="Current statuses, by filter and page",
     )
-    async def get_statuses(request: Request, response: Response) -> Statuses:
+    async def get_statuses(
+        request: Request, response: Response, caller: Annotated[Caller, Depends(client)]
+    ) -> Statuses:
         """One record a message: its latest status; with `channel`, its latest on that channel.
 
         Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
         """
-        query = from_parameters(request.query_params.multi_items())
+        query = from_parameters(request.query_params.multi_items(), caller.sees_only)
         records, cursor = await page(query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
@@ -112,15 +118,14 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
                 "content": {"application/json": {"schema": Filters.model_json_schema()}},
             }
         },
-        dependencies=[Depends(client)],
         summary="The same, with the filters as JSON",
     )
-    async def search_statuses(request: Request) -> Statuses:
+    async def search_statuses(request: Request, caller: Annotated[Caller, Depends(client)]) -> Statuses:
         """Take the filters of `GET /api/statuses` as JSON, so that they do not travel in URLs.
 
         For the next page send the same body with `cursor` from `links`.
         """
-        records, cursor = await page(from_json(await _body(request)))
+        records, cursor = await page(from_json(await _body(request), caller.sees_only))
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
         return Statuses.model_construct(

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventstore.tables import registrations
 from projections.tables import channel_status, message_status
 from query.filters import Query
 
@@ -53,6 +54,8 @@ def statuses(query: Query) -> Select[Any]:
             created_at <= after.created_at,
             or_(created_at < after.created_at, message_id > after.message_id),
         ]
+    if query.client is not None:
+        conditions += _seen_by(query.client)
     if query.unmatchable:
         conditions = [false()]
     return (
@@ -74,6 +77,22 @@ def statuses(query: Query) -> Select[Any]:
         .order_by(created_at.desc(), message_id)
         .limit(filters.limit + 1)
     )
+
+
+def _seen_by(client: str) -> list[ColumnElement[bool]]:
+    """Return the conditions of what a client sees: the messages that it registered and nobody else did.
+
+    What two clients claim, neither sees: to register another's reference reveals nothing. The client stands
+    in the statement's text, so that each has a plan of its own: PostgreSQL starts from the registrations of
+    one that has few, and from the newest messages for one that has most.
+    """
+    asking = literal(client, literal_execute=True)
+    registered = exists().where(registrations.c.message_reference == message_status.c.message_reference)
+    registered = registered.correlate(message_status)
+    return [
+        registered.where(registrations.c.client_id == asking),
+        ~registered.where(registrations.c.client_id != asking),
+    ]
 
 
 async def fetch(engine: AsyncEngine, query: Query) -> tuple[list[Row[Any]], bool]:

@@ -20,3 +20,15 @@ async def opened_database(settings: DatabaseSettings | None = None) -> AsyncIter
         fitness = await ensure_fit(url, head=head(), deployed=False, allow_unsafe=True)
         async with Database(url, role=fitness.role, connections=2) as database:
             yield database
+
+
+@asynccontextmanager
+async def opened_as_owner(settings: DatabaseSettings | None = None) -> AsyncIterator[Database]:
+    """Lend the settings' database under the identity that owns the schema: `MIGRATION_DATABASE_URL`.
+
+    Raises `UnfitDatabase` or `DatabaseUnavailable`.
+    """
+    with database_url(settings or DatabaseSettings.load(), migrating=True) as url:
+        await ensure_fit(url, head=head(), deployed=False, allow_unsafe=True)
+        async with Database(url, connections=2) as database:
+            yield database

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -11,13 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.main import get_command
 
 from ledger.cli import app
 from ledger.migration import head
 from ledger.settings import Settings
 from tests.support.database import cloned, execute
 from tests.support.service import ENVIRONMENT, command_environment, free_port, running
-from tests.support.supplier import HMAC_SECRET, NOTIFY_API_KEY, body, delivered
+from tests.support.supplier import CLIENT_API_KEY, HMAC_SECRET, NOTIFY_API_KEY, body, delivered
 
 NOWHERE = "postgresql://ledger:marked-password@127.0.0.1:1/ledger"
 
@@ -53,10 +56,11 @@ def test_help_lists_every_command_with_what_it_does(tmp_path: Path) -> None:
     code, told, _ = command(tmp_path, "--help")
     assert code == 0
     assert "append-only ledger of signed callbacks" in told
-    for registered in app.registered_commands:
-        assert registered.callback is not None
-        sentence = (registered.callback.__doc__ or "").strip().partition("\n")[0]
-        assert f"{registered.callback.__name__} " in told
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+    assert {"serve", "timeline", "keys"} <= set(commands)
+    for name, registered in commands.items():
+        sentence = (registered.help or "").strip().partition("\n")[0]
+        assert f"{name} " in told
         assert sentence.replace("`", "") in told.replace("`", "")
 
 
@@ -141,6 +145,55 @@ def test_the_timeline_of_an_unknown_message_is_an_error(tmp_path: Path, database
     assert complaints == f"The ledger holds nothing of message '{asked}'.\n"
 
 
+def test_a_key_is_shown_once_listed_by_its_id_and_revoked(tmp_path: Path, database_url: str) -> None:
+    database = {"DATABASE_URL": NOWHERE, "MIGRATION_DATABASE_URL": database_url}
+    scopes = ("--scope", "statuses:read", "--scope", "batches:write")
+    code, told, notes = command(tmp_path, "keys", "create", "--name", "clinic", *scopes, settings=database)
+    assert code == 0
+    assert re.fullmatch(r"slk_[0-9a-f]{16}_[\w-]{43}\n", told), (
+        "the key, and nothing that a script must cut off"
+    )
+    key, key_id = told.strip(), told.split("_")[1]
+    assert f"Key {key_id} of client clinic" in notes
+    assert "not shown again" in notes
+
+    code, listed, complaints = command(tmp_path, "keys", "list", settings=database)
+    assert (code, complaints) == (0, "")
+    for shown in (key_id, "clinic", "batches:write", "statuses:read"):
+        assert shown in listed
+
+    revoked = [command(tmp_path, "keys", "revoke", given, settings=database) for given in (key_id, key)]
+    assert [(code, told) for code, told, _ in revoked] == [(0, ""), (0, "")]
+    assert "is revoked" in revoked[0][2]
+    assert "was revoked at" in revoked[1][2]
+    assert key[-43:] not in notes + listed + str(revoked)
+
+
+@pytest.mark.slow
+def test_an_issued_key_opens_every_worker_of_a_running_service_until_it_is_revoked(
+    tmp_path: Path, database_url: str
+) -> None:
+    database = {"DATABASE_URL": database_url}
+    with running(tmp_path, workers=2, DATABASE_URL=database_url) as service:
+
+        def all_answer(told: int, key: str) -> bool:
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                address, headers = f"http://127.0.0.1:{service.port}/api/statuses", {"x-api-key": key}
+                answers = pool.map(lambda _: httpx.get(address, headers=headers, timeout=30), range(40))
+                return {answer.status_code for answer in answers} == {told}
+
+        create = ("keys", "create", "--name", "clinic", "--scope", "statuses:read")
+        _, told, _ = command(tmp_path, *create, settings=database)
+        key, deadline = told.strip(), time.monotonic() + 60
+        while not all_answer(200, key):
+            assert time.monotonic() < deadline
+        command(tmp_path, "keys", "revoke", key.split("_")[1], settings=database)
+        while not all_answer(401, key):
+            assert time.monotonic() < deadline
+        assert all_answer(200, CLIENT_API_KEY)
+    assert key[-43:] not in service.log.read_text()
+
+
 def test_every_foreseen_error_is_one_line_and_no_traceback(
     tmp_path: Path, empty_database: str, database_url: str
 ) -> None:
@@ -156,6 +209,19 @@ def test_every_foreseen_error_is_one_line_and_no_traceback(
         (("sign", "-"), without("HMAC_SECRET"), "HMAC_SECRET is not set"),
         (("timeline", "m"), unmigrated, "migrations are at nothing"),
         (("timeline", "m"), unreachable, "The database cannot be reached"),
+        (("keys", "list"), unmigrated, "migrations are at nothing"),
+        (("keys", "list"), unreachable, "The database cannot be reached"),
+        (("keys", "revoke", "marked-password"), migrated, "No key has this id."),
+        (
+            ("keys", "create", "--name", "A", "--scope", "audit:read"),
+            migrated,
+            "The name of a key or a client",
+        ),
+        (
+            ("keys", "create", "--name", "notify", "--scope", "audit:read"),
+            migrated,
+            "A key cannot be made for",
+        ),
         (("migrate",), unreachable, "The database cannot be reached"),
         (("migrate",), malformed, "DATABASE_URL is not a PostgreSQL URL"),
         (("migrate", "9999"), migrated, "The database cannot be migrated: Can't locate revision"),

@@ -22,7 +22,14 @@ FILES = sorted(
     if file.parents[1].name != "migrations"
 )
 
-RUN_BY_ANOTHER: dict[str, str] = {}
+OWNER = "NONE"
+"""As `SET ROLE` has it: the login's own, here the owner's."""
+
+RUN_BY_ANOTHER: dict[str, str] = {
+    "ledger/all_keys": OWNER,
+    "ledger/create_key": OWNER,
+    "ledger/revoke_key": OWNER,
+}
 """Who runs a statement, where it is not the service itself."""
 
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}

@@ -13,9 +13,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.routing import Route
 
 import eventstore
 import ingest
@@ -30,6 +28,7 @@ from ledger.settings import Settings
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
 from tests.support.database import execute
+from tests.support.routes import routes_of
 from tests.support.service import ENVIRONMENT
 from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
 
@@ -206,9 +205,14 @@ ANSWERS = {
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
+    "ledger.api_keys.ClientTaken": 500,
+    "ledger.api_keys.KeyUnknown": 500,
+    "ledger.api_keys.NameTaken": 500,
+    "ledger.api_keys.NotTheOwner": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,
+    "ledger.key_format.NameMalformed": 500,
     "ledger.migration.MigrationFailed": 500,
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
@@ -306,16 +310,6 @@ def operations(openapi: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     }
-
-
-def routes_of(routes: list[Any]) -> Iterator[str]:
-    """Yield the routes of an application, those of the routers that it includes too."""
-    for route in routes:
-        if isinstance(route, APIRoute | Route):
-            path = getattr(route, "path_format", route.path)
-            yield from (f"{method} {path}" for method in route.methods or ())
-        else:
-            yield from routes_of(route.original_router.routes)
 
 
 async def test_the_description_served_is_the_applications(

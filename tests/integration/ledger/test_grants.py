@@ -20,6 +20,7 @@ EXPECTED = {
     "registrations": ("SELECT INSERT", "", "SELECT", ""),
     "message_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
     "channel_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
+    "api_keys": ("SELECT", "", "SELECT", ""),
     "quarantine": ("SELECT INSERT", "", "", ""),
     "quarantine_usage": ("SELECT UPDATE", "", "", ""),
     "alembic_version": ("SELECT", "", "SELECT", ""),

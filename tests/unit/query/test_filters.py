@@ -332,6 +332,29 @@ def test_a_cursor_that_was_given_for_other_filters_is_refused() -> None:
         assert "not one that this service gave" in refusal(asked, f"cursor={cursor}{other}")
 
 
+@pytest.mark.parametrize("client", [None, "clinic", "hospital"])
+def test_a_cursor_is_good_for_the_client_alone_that_it_was_given_to(client: str | None) -> None:
+    position = Position(utc(2026, 11, 23, 9), "m")
+    cursor = encode(position, from_parameters([("channel", "sms")], client).made_for)
+    for other in (None, "clinic", "hospital"):
+        question = [("channel", "sms"), ("cursor", cursor)]
+        if other == client:
+            for query in (
+                from_parameters(question, other),
+                from_json(json.dumps(dict(question)).encode(), other),
+            ):
+                assert (query.after, query.client) == (position, client)
+        else:
+            with pytest.raises(InvalidQuery, match="cursor: not one that this service gave"):
+                from_parameters(question, other)
+
+
+def test_no_parameter_poses_as_the_client_that_asks() -> None:
+    (client_only,) = from_parameters([], "clinic").made_for
+    assert client_only not in ALLOWED
+    refusal(from_parameters, [(client_only, "clinic")])
+
+
 # Anything at all
 
 ANYTHING = st.recursive(
