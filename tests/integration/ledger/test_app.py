@@ -217,6 +217,9 @@ ANSWERS = {
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
     "ledger.settings.SettingsInvalid": 500,
+    "projections.projection.UnknownProjection": 500,
+    "projections.rebuild.TableBusy": 500,
+    "projections.verify.RebuildRunning": 500,
     "query.filters.InvalidQuery": 422,
 }
 """What a caller is told where one of the product's errors reaches the application."""
