@@ -1,17 +1,17 @@
-"""Runs one writing statement to a commit that can be trusted, or says that there was none.
+"""Runs a write to a commit that can be trusted, or says that there was none.
 
 A write may be run again: after a lost connection nobody knows whether it committed, so statements carry
 their own ids and do no harm the second time.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncRawCursor, errors
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from eventstore.database import Database, DatabaseUnavailable
+from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.errors import LedgerError
 from eventstore.statements import Numbered
 
@@ -50,12 +50,43 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT) or type(error) is psycopg.OperationalError
 
 
+Outcome = TypeVar("Outcome")
+
+
 async def write(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
     """Run `statement` as a transaction of its own and return its rows, after a commit without a warning.
 
     Raises one of `ONE_TO_BLAME` as it is, `DatabaseUnavailable` where no commit could be had in
     `ATTEMPTS` attempts, `Unrecorded` where the database refuses for any other reason.
     """
+    return await _committed(database, lambda connection: run(connection, statement, parameters))
+
+
+async def transact(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
+    """Run all that `work` does with its connection as one transaction, and return what it returns.
+
+    `work` may be called again, as a statement may be run again. Raises as `write` does, and what `work`
+    raises.
+    """
+
+    async def whole(connection: LedgerConnection) -> Outcome:
+        async with connection.transaction():
+            done = await work(connection)
+            # As in append.sql: a run that finds its rows there already must wait for them like any other.
+            await connection.execute("SELECT pg_logical_emit_message(true, 'status-ledger', 'transaction')")
+            return done
+
+    return await _committed(database, whole)
+
+
+async def run(connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
+    """Run `statement`, prepared once a connection, and return its rows; `Array` parameters in binary."""
+    cursor = AsyncRawCursor(connection)
+    await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
+    return await cursor.fetchall()
+
+
+async def _committed(database: Database, once: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
     try:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_is_transient),
@@ -66,7 +97,12 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
             with attempt:
                 if attempt.retry_state.attempt_number > 1:
                     await database.mend()
-                return await _once(database, statement, parameters)
+                async with database.connection() as connection:
+                    connection.warnings.clear()
+                    done = await once(connection)
+                    if connection.warnings:
+                        raise CommitUncertain("; ".join(connection.warnings))
+                return done
     except ONE_TO_BLAME:
         raise
     except (CommitUncertain, psycopg.OperationalError) as error:
@@ -74,14 +110,3 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
     except psycopg.Error as error:
         raise Unrecorded(str(error)) from error
     raise AssertionError("tenacity either returns or raises")
-
-
-async def _once(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
-    async with database.connection() as connection:
-        connection.warnings.clear()
-        cursor = AsyncRawCursor(connection)
-        await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
-        rows = await cursor.fetchall()
-        if connection.warnings:
-            raise CommitUncertain("; ".join(connection.warnings))
-    return rows
