@@ -83,7 +83,7 @@ async def run(connection: LedgerConnection, statement: Numbered, parameters: Map
     """Run `statement`, prepared once a connection, and return its rows; `Array` parameters in binary."""
     cursor = AsyncRawCursor(connection)
     await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
-    return await cursor.fetchall()
+    return await cursor.fetchall() if cursor.description else []
 
 
 async def _committed(database: Database, once: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
@@ -97,12 +97,7 @@ async def _committed(database: Database, once: Callable[[LedgerConnection], Awai
             with attempt:
                 if attempt.retry_state.attempt_number > 1:
                     await database.mend()
-                async with database.connection() as connection:
-                    connection.warnings.clear()
-                    done = await once(connection)
-                    if connection.warnings:
-                        raise CommitUncertain("; ".join(connection.warnings))
-                return done
+                return await _without_warning(database, once)
     except ONE_TO_BLAME:
         raise
     except (CommitUncertain, psycopg.OperationalError) as error:
@@ -110,3 +105,14 @@ async def _committed(database: Database, once: Callable[[LedgerConnection], Awai
     except psycopg.Error as error:
         raise Unrecorded(str(error)) from error
     raise AssertionError("tenacity either returns or raises")
+
+
+async def _without_warning(
+    database: Database, once: Callable[[LedgerConnection], Awaitable[Outcome]]
+) -> Outcome:
+    async with database.connection() as connection:
+        connection.warnings.clear()
+        done = await once(connection)
+        if connection.warnings:
+            raise CommitUncertain("; ".join(connection.warnings))
+    return done
