@@ -1,5 +1,7 @@
 -- Lists the requests that were refused and kept, newest first: quarantined ones (401, 403) and refused entries
 -- (422). Every filter but the answers may be null; a page goes on before the place where the one before it ended.
+-- Replays are looked up one by one, so that a page is read in the order of the index of refused entries and ends
+-- there: a join would go through all entries, as PostgreSQL expects few refused ones to wait.
 (
     SELECT
         quarantine_id AS refusal_id, received_at, answer, secret_id,
@@ -31,9 +33,17 @@ UNION ALL
         END,
         replay.recorded_at
     FROM entries AS refused
-    LEFT JOIN entries AS replay ON replay.replays = refused.entry_id
+    LEFT JOIN LATERAL (
+        SELECT entry_id, recorded_at FROM entries WHERE replays = refused.entry_id LIMIT 1
+    ) AS replay ON true
     WHERE refused.rejection IS NOT NULL
-      AND (%(all_states)s::boolean OR (replay.entry_id IS NULL AND refused.body IS NOT NULL))
+      AND (
+        %(all_states)s::boolean
+        OR (
+            refused.body IS NOT NULL
+            AND (SELECT true FROM entries WHERE replays = refused.entry_id) IS NOT TRUE
+        )
+      )
       AND (%(ids)s::uuid[] IS NULL OR refused.entry_id = ANY (%(ids)s::uuid[]))
       AND 422 = ANY (%(answers)s::integer[])
       AND (%(since)s::timestamptz IS NULL OR refused.received_at >= %(since)s::timestamptz)

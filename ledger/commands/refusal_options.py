@@ -17,8 +17,8 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter("neither a date (2026-11-23) nor a time (2026-11-23T09:15:02Z)") from None
 
 
-def _known(answers: list[int]) -> list[int]:
-    if set(answers) - set(ANSWERS):
+def _known(answers: list[int] | None) -> list[int] | None:
+    if answers is not None and set(answers) - set(ANSWERS):
         raise typer.BadParameter(f"must be one of {', '.join(map(str, ANSWERS))}")
     return answers
 
