@@ -18,32 +18,41 @@ from ingest.settlement import Fate, Tally
 from ingest.strict_json import NotStrictJson, parse
 from ledger.drawing import shown_time
 
+LONGEST_REASON = 100
+"""Characters of a reason in a list; `show` tells it whole."""
 MOST_REASONS = 10
 MOST_EVENTS = 10
 
 
 def drawn_refusals(refusals: Iterable[Refusal]) -> Table:
-    """Return refusals as a table, a line each."""
+    """Return refusals as a table, a line each: on a narrow terminal all but the ids is folded."""
     table = Table(expand=False)
-    table.add_column("id", no_wrap=True)
-    table.add_column("received (UTC)", no_wrap=True)
-    table.add_column("answer", justify="right")
-    table.add_column("secret", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    table.add_column("id", no_wrap=True, min_width=36)
+    for heading in ("received (UTC)", "answer", "size", "state", "why"):
+        table.add_column(heading, overflow="fold")
     for refusal in refusals:
         table.add_row(
             str(refusal.refusal_id),
             shown_time(refusal.received_at),
             str(refusal.answer),
-            refusal.secret_id or "",
             "" if refusal.bytes is None else decimal(refusal.bytes),
             refusal.state,
-            Text(refusal.reason or ""),
+            Text(_why(refusal)),
             style="" if refusal.state == "waiting" else "dim",
         )
     return table
+
+
+def _why(refusal: Refusal) -> str:
+    """Return what was wrong and what was right: the rule of a 422, else which half of the proof."""
+    match refusal.answer:
+        case 401:
+            return f"unknown API key, signed with secret {refusal.secret_id}"
+        case 403:
+            return "known API key, signed with no secret of then"
+        case _:
+            reason = refusal.reason or ""
+            return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 3]}..."
 
 
 def told_usage(usage: Usage, caps: Caps) -> str:

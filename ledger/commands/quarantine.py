@@ -146,7 +146,7 @@ def replay(
 
     with plain_errors():
         tally = asyncio.run(settled(Settings.load()))
-    if dry_run:
+    if dry_run and tally.fates:
         out.print("Nothing was written. A replay would tell:")
     _tell(tally)
 

@@ -206,6 +206,7 @@ ANSWERS = {
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
+    "ledger.commands.opened.RoleMissing": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,

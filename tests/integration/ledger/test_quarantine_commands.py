@@ -16,12 +16,10 @@ from asgi_lifespan import LifespanManager
 from typer.testing import CliRunner, Result
 
 from ingest import vocabulary
-from ingest.signature import SigningSecrets
 from ledger.app import create_app
 from ledger.cli import app as command_line
 from ledger.settings import Settings
-from tests.integration.conftest import OwnServer
-from tests.support.database import at, execute, make_template
+from tests.support.database import execute
 from tests.support.refused import MENDED_SECRET, held, refused
 from tests.support.supplier import CLIENT_API_KEY, HMAC_SECRET, body, delivered, signed
 
@@ -284,33 +282,6 @@ async def test_what_is_typed_wrong_is_said(service_settings: Settings, words: An
     assert complaint in " ".join(told.stderr.replace("│", " ").split())
 
 
-# The login --------------------------------------------------------------------------------------------
-
-
-async def test_a_login_that_is_no_operator_is_told_so(
-    own_server: OwnServer, service_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del service_settings
-    make_template(own_server.url)
-    url = at(own_server.url, "migrated")
-    execute(url, "CREATE ROLE some_login LOGIN", "GRANT ledger_service TO some_login")
-    try:
-        monkeypatch.setenv("DATABASE_URL", own_server.as_login("some_login", url))
-        for words in (("list",), ("replay", "--all"), ("discard", "--all", "--reason", "r", "--yes")):
-            told = await command(*words)
-            assert (told.exit_code, told.stdout) == (1, "")
-            complaint = "The database's login may not do what this command does: grant it ledger_operator"
-            assert told.stderr == f"status-ledger: {complaint}\n"
-        execute(url, "REVOKE ledger_service FROM some_login")
-        told = await command("list")
-        assert "grant the login ledger_operator, and run `status-ledger migrate`" in told.stderr
-        execute(url, "GRANT ledger_operator TO some_login")
-        told = await command("list")
-        assert (told.exit_code, told.stderr) == (0, "")
-    finally:
-        execute(url, "DROP ROLE some_login")
-
-
 async def test_where_a_commit_could_be_lost_nothing_is_settled(
     service_settings: Settings, database_url: str
 ) -> None:
@@ -320,7 +291,3 @@ async def test_where_a_commit_could_be_lost_nothing_is_settled(
     told = await command("replay", "--all")
     assert told.exit_code == 1
     assert "synchronous_commit is off" in told.stderr
-
-
-def test_the_mended_secret_is_another() -> None:
-    assert SigningSecrets(MENDED_SECRET).sign(b"") != SigningSecrets(HMAC_SECRET).sign(b"")

@@ -18,9 +18,9 @@ from tests.support.supplier import SECRETS, body, delivered
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def printed(drawing: object) -> str:
+def printed(drawing: object, width: int = 200) -> str:
     file = io.StringIO()
-    Console(file=file, width=200, force_terminal=False).print(drawing, soft_wrap=True)
+    Console(file=file, width=width, force_terminal=False).print(drawing, soft_wrap=True)
     return file.getvalue()
 
 
@@ -34,6 +34,12 @@ def test_a_list_shows_a_line_a_refusal_and_takes_no_markup_from_a_reason() -> No
     assert "2026-11-23 12:00:00.000" in drawn
     assert "1.2 kB" in drawn
     assert "[red]data[0].type: required" in drawn
+
+
+def test_a_narrow_list_still_shows_whole_ids_and_a_long_reason_is_shortened() -> None:
+    drawn = printed(drawn_refusals([refusal(422, "x" * 200)]), width=80)
+    assert "00000000-0000-0000-0000-0000000001a6" in drawn
+    assert drawn.count("x") == 97
 
 
 @pytest.mark.parametrize(
