@@ -134,13 +134,13 @@ class Appender:
         return await self._queue.submit(delivery)
 
     async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
-        return _recorded(batch, await self._writer.write(parameters_of(batch)))
+        return recorded_of(batch, await self._writer.write(parameters_of(batch)))
 
 
-def _recorded(
+def recorded_of(
     batch: Sequence[Delivery], outcomes: Sequence[tuple[str, UUID, int | None]]
 ) -> Sequence[Recorded]:
-    """Return what became of each delivery.
+    """Return what became of each delivery of a batch, from the rows that the append statement returned.
 
     One that an earlier run had committed is told as it would have been then, as far as that is known: the
     answer to the supplier is the same.

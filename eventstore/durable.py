@@ -5,16 +5,16 @@ their own ids and do no harm the second time.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import AsyncRawCursor, errors
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from eventstore import prepared
 from eventstore.arrays import Parameter
 from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.errors import LedgerError
-from eventstore.prepared import run_prepared
 from eventstore.statements import Numbered
 
 ATTEMPTS = 3
@@ -52,6 +52,9 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT) or type(error) is psycopg.OperationalError
 
 
+Outcome = TypeVar("Outcome")
+
+
 async def write(database: Database, statement: Numbered, parameters: Mapping[str, Parameter]) -> list[Any]:
     """Run `statement` as a transaction of its own and return its rows, after a commit without a warning.
 
@@ -61,9 +64,37 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
 
     async def once() -> list[Any]:
         async with database.connection() as connection:
-            return await _execute(connection, statement, parameters)
+            return await _without_warning(connection, prepared.run(connection, statement, parameters))
 
     return await _durably(database, once)
+
+
+async def transact(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
+    """Run all that `work` does with its connection as one transaction, and return what it returns.
+
+    `work` may be called again, as a statement may be run again. Raises as `write` does, and what `work`
+    raises.
+    """
+
+    async def whole(connection: LedgerConnection) -> Outcome:
+        async with connection.transaction():
+            done = await work(connection)
+            # As in append.sql: a run that finds its rows there already must wait for them like any other.
+            await connection.execute("SELECT pg_logical_emit_message(true, 'status-ledger', 'transaction')")
+            return done
+
+    async def once() -> Outcome:
+        async with database.connection() as connection:
+            return await _without_warning(connection, whole(connection))
+
+    return await _durably(database, once)
+
+
+async def run(connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
+    """Run `statement`, prepared once a connection, and return its rows; `Array` parameters in binary."""
+    cursor = AsyncRawCursor(connection)
+    await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
+    return await cursor.fetchall() if cursor.description else []
 
 
 class Writer:
@@ -84,7 +115,9 @@ class Writer:
         async def once() -> list[Any]:
             connection = self._kept.pop() if self._kept else await self._database.borrow()
             try:
-                rows = await _execute(connection, self._statement, parameters)
+                rows = await _without_warning(
+                    connection, prepared.run(connection, self._statement, parameters)
+                )
             except BaseException:
                 await self._database.give_back(connection)  # the pool replaces it where it is broken
                 raise
@@ -99,7 +132,7 @@ class Writer:
             await self._database.give_back(self._kept.pop())
 
 
-async def _durably(database: Database, once: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
+async def _durably(database: Database, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
     try:
         try:
             return await once()  # apart from the retries, which cost as much as borrowing a connection does
@@ -113,9 +146,7 @@ async def _durably(database: Database, once: Callable[[], Awaitable[list[Any]]])
         raise Unrecorded(str(error)) from error
 
 
-async def _again(
-    database: Database, once: Callable[[], Awaitable[list[Any]]], failed: Exception
-) -> list[Any]:
+async def _again(database: Database, once: Callable[[], Awaitable[Outcome]], failed: Exception) -> Outcome:
     """Run what failed again, while that may help; `failed` counts as the first attempt."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception(_is_transient),
@@ -131,11 +162,9 @@ async def _again(
     raise AssertionError("tenacity either returns or raises")
 
 
-async def _execute(
-    connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Parameter]
-) -> list[Any]:
+async def _without_warning(connection: LedgerConnection, running: Awaitable[Outcome]) -> Outcome:
     connection.warnings.clear()
-    rows = await run_prepared(connection, statement, parameters)
+    done = await running
     if connection.warnings:
         raise CommitUncertain("; ".join(connection.warnings))
-    return rows
+    return done

@@ -19,7 +19,7 @@ from eventstore.database import LedgerConnection
 from eventstore.statements import Numbered
 
 
-async def run_prepared(
+async def run(
     connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Parameter]
 ) -> list[Any]:
     """Run a statement that returns rows, in a transaction of its own, and return them.

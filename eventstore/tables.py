@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
@@ -68,6 +69,12 @@ entries = Table(
     CheckConstraint("rejection IS NULL OR kind = 'callback'", name="entries_only_callbacks_are_rejected"),
     Index("entries_transaction_id_idx", "transaction_id"),
     Index("entries_replays_key", "replays", unique=True, postgresql_where=text("replays IS NOT NULL")),
+    Index(
+        "entries_refused_idx",
+        "received_at",
+        "entry_id",
+        postgresql_where=text("rejection IS NOT NULL"),
+    ),
     comment="The ledger's lines: one a write request whose sender is proven, verbatim. Append-only.",
 )
 
@@ -164,10 +171,25 @@ quarantine = Table(
     Column("quarantine_id", Uuid, nullable=False),
     Column("answer", Integer, nullable=False),
     Column("secret_id", Key, comment="which secret verified the signature of a 401; null for a 403"),
-    Column("signature", LargeBinary, comment="the signature header's bytes as received"),
-    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, comment="the signature header's bytes as received; null when settled"),
+    Column(
+        "body",
+        LargeBinary,
+        nullable=False,
+        comment="verbatim; empty when settled: a replayed one is in the entry that replays it",
+    ),
+    Column("settled_at", Moment),
+    Column("freed_bytes", Integer, comment="how long the body was: the room that settling freed"),
+    Column("settlement", Key, comment="what became of it; who did it, and why, is in acts"),
     PrimaryKeyConstraint("quarantine_id", name="quarantine_pkey"),
     CheckConstraint("answer IN (401, 403)", name="quarantine_answer_known"),
+    CheckConstraint("settlement IN ('replayed', 'discarded')", name="quarantine_settlement_known"),
+    CheckConstraint(
+        "num_nonnulls(settled_at, freed_bytes, settlement) IN (0, 3)"
+        " AND (settled_at IS NULL OR (signature IS NULL AND body = ''))",
+        name="quarantine_settled_whole",
+    ),
+    Index("quarantine_received_at_idx", "received_at", "quarantine_id"),
     comment="Callbacks answered 401 with a right signature, or 403 with a right API key, verbatim.",
 )
 
@@ -183,6 +205,37 @@ quarantine_usage = Table(
     comment="How full the quarantine is; every insert into it counts here in the same statement.",
 )
 
+acts = Table(
+    "acts",
+    metadata,
+    Column("acted_at", Moment, nullable=False, server_default=func.now()),
+    Column("act_id", Uuid, nullable=False),
+    Column("actor", Key, nullable=False, comment="who, as the command or the client was told"),
+    Column(
+        "database_login",
+        Key,
+        nullable=False,
+        server_default=func.session_user(),
+        comment="who, as the database knows it",
+    ),
+    Column("act", Key, nullable=False, comment="what: a thing and a verb, such as quarantine.replay"),
+    Column("subject", Key, nullable=False, comment="the id of what it was done to"),
+    Column("outcome", Key, nullable=False),
+    Column("reason", Text),
+    Column(
+        "detail",
+        JSONB,
+        nullable=False,
+        comment="what else is worth knowing: ids, counts and hashes, never contents",
+    ),
+    PrimaryKeyConstraint("act_id", name="acts_pkey"),
+    CheckConstraint("act ~ '^[a-z]+\\.[a-z]+$'", name="acts_act_is_thing_and_verb"),
+    Index("acts_subject_idx", "subject", "acted_at"),
+    Index("acts_acted_at_idx", "acted_at", "act_id"),
+    comment="What people did to the ledger and beside it: one line an act, written with what was done."
+    " Append-only.",
+)
+
 ledger_grants = Table(
     "ledger_grants",
     metadata,
@@ -192,5 +245,5 @@ ledger_grants = Table(
     comment="What each role of the ledger may do, as GRANT has it: applied by grant_ledger_roles().",
 )
 
-APPEND_ONLY = (entries, events, repeats, registrations)
+APPEND_ONLY = (entries, events, repeats, registrations, acts)
 """Tables that refuse DELETE, TRUNCATE and UPDATE; their guards must be enabled ALWAYS."""

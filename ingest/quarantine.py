@@ -4,10 +4,13 @@ One mis-set secret would otherwise lose every callback of its window: the suppli
 one again.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
+
+import structlog
 
 from eventstore.arrays import Bytea, Integer, OneBigint, Parameter, Text, Timestamptz, Uuids
 from eventstore.database import Database
@@ -15,6 +18,11 @@ from eventstore.durable import write
 from eventstore.errors import LedgerError
 from eventstore.group_commit import GroupCommit, Limits, Size
 from eventstore.statements import Numbered, statement
+
+ALARM_PAUSE = 60.0
+"""Seconds between two alarms of one process that the quarantine is full."""
+
+log = structlog.get_logger()
 
 
 class QuarantineFull(LedgerError):
@@ -44,10 +52,19 @@ class Caps(NamedTuple):
 class Quarantine:
     """Writes suspects, many in one commit."""
 
-    def __init__(self, database: Database, caps: Caps, *, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
-        """Take the caps, which are checked at each write."""
+    def __init__(
+        self,
+        database: Database,
+        caps: Caps,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the caps, which are checked at each write, and the clock that spaces alarms, in seconds."""
         self._database = database
         self._caps = caps
+        self._clock = clock
+        self._alarmed_at: float | None = None
         self._statement = Numbered(statement("ingest", "quarantine"))
         self._queue = GroupCommit(
             self._keep,
@@ -70,7 +87,18 @@ class Quarantine:
         Raises `QuarantineFull` or `Overloaded` where there is no room, `DatabaseUnavailable` where no
         commit could be had.
         """
-        await self._queue.submit(suspect)
+        try:
+            await self._queue.submit(suspect)
+        except QuarantineFull:
+            self._alarm()
+            raise
+
+    def _alarm(self) -> None:
+        """Log that callbacks are turned away until somebody makes room; not for each of them."""
+        now = self._clock()
+        if self._alarmed_at is None or now - self._alarmed_at >= ALARM_PAUSE:
+            self._alarmed_at = now
+            log.error("quarantine.full", most_requests=self._caps.requests, most_bytes=self._caps.bytes)
 
     async def _keep(self, batch: Sequence[Suspect]) -> Sequence[None]:
         ids, received, answers, secret_ids, signatures, bodies = zip(*batch, strict=True)

@@ -20,7 +20,7 @@ def drawn_timeline(message_id: str, steps: Sequence[Step]) -> Table:
         told = step.told
         repeat = told.kind == "repeat"
         table.add_row(
-            _time(told.effective_at),
+            shown_time(told.effective_at),
             told.channel or "",
             "again" if repeat else Text(_says(step)),
             Text("\n".join(_changed(step))),
@@ -30,7 +30,8 @@ def drawn_timeline(message_id: str, steps: Sequence[Step]) -> Table:
     return table
 
 
-def _time(moment: datetime) -> str:
+def shown_time(moment: datetime) -> str:
+    """Return a moment to the millisecond, in UTC as all are."""
     return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
@@ -56,13 +57,15 @@ def _notes(step: Step) -> str:
     told = step.told
     notes = []
     if told.kind == "repeat":
-        notes.append(f"received {_time(told.received_at)}")
+        notes.append(f"received {shown_time(told.received_at)}")
+    if told.replays is not None:
+        notes.append(f"replays {told.replays}")
     if step.late:
-        notes.append(f"late: recorded {_time(told.recorded_at)}")
+        notes.append(f"late: recorded {shown_time(told.recorded_at)}")
     if step.conflict:
         notes.append("conflicts with another event of its key")
     if told.occurred_at is None:
         notes.append("no timestamp")
     elif told.occurred_at != told.effective_at:
-        notes.append(f"claimed {_time(told.occurred_at)}")
+        notes.append(f"claimed {shown_time(told.occurred_at)}")
     return "; ".join(notes)

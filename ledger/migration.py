@@ -71,8 +71,6 @@ def migrate(url: str, revision: str = "head") -> list[str]:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             if revision == "head":  # roles may have come since the last time
-                # GRANT does not wait for another migrator's, but fails
-                connection.exec_driver_sql("LOCK TABLE ledger_grants IN SHARE ROW EXCLUSIVE MODE")
                 connection.exec_driver_sql("SELECT grant_ledger_roles()")
             connection.commit()
     except CommandError as error:

@@ -11,6 +11,9 @@ from eventstore.tables import APPEND_ONLY
 
 SERVICE_ROLE = "ledger_service"
 
+OPERATOR_ROLE = "ledger_operator"
+"""Of commands that settle what was refused: what the service itself may not do."""
+
 OLDEST_POSTGRES = 14
 
 
@@ -22,7 +25,7 @@ class Fitness(NamedTuple):
     """What the checks found."""
 
     role: str | None
-    """The role that the service is to work as; None where the login may not have it."""
+    """The role to work as; None where the login may not have it."""
     faults: list[str]
     """Why the service must not start."""
     doubts: list[str]
@@ -38,8 +41,10 @@ _DURABLE = {
 """Settings without which an acknowledged callback may be lost, with the values that are safe."""
 
 
-async def inspect(url: str, *, head: str, deployed: bool, allow_unsafe: bool) -> Fitness:
-    """Check the database at `url`, whose schema should be at revision `head`.
+async def inspect(
+    url: str, *, head: str, deployed: bool, allow_unsafe: bool, wanted: str = SERVICE_ROLE
+) -> Fitness:
+    """Check the database at `url`, whose schema should be at revision `head`, for work as the role `wanted`.
 
     Raises `DatabaseUnavailable` where it cannot be reached.
     """
@@ -54,23 +59,25 @@ async def inspect(url: str, *, head: str, deployed: bool, allow_unsafe: bool) ->
         durability = await _durability(connection)
         doubts = durability if allow_unsafe else []
         faults += [] if allow_unsafe else durability
-        role = await _role(connection)
+        role = await _role(connection, wanted)
         if role is not None:  # whose grants the login need not inherit
             await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-        schema = await _schema(connection, head)
+        schema = await _schema(connection, head, wanted)
         if schema:
             return Fitness(None, [*faults, *schema], doubts)
         faults += await _guards(connection)
         if deployed:
             faults += await _privileges(connection)
         if role is None:
-            doubts += [f"the login may not act as {SERVICE_ROLE}: it works under its own grants"]
+            doubts += [f"the login may not act as {wanted}: it works under its own grants"]
         return Fitness(role, faults, doubts)
 
 
-async def ensure_fit(url: str, *, head: str, deployed: bool, allow_unsafe: bool) -> Fitness:
+async def ensure_fit(
+    url: str, *, head: str, deployed: bool, allow_unsafe: bool, wanted: str = SERVICE_ROLE
+) -> Fitness:
     """Do as `inspect`, and raise `UnfitDatabase` naming every fault where there is one."""
-    fitness = await inspect(url, head=head, deployed=deployed, allow_unsafe=allow_unsafe)
+    fitness = await inspect(url, head=head, deployed=deployed, allow_unsafe=allow_unsafe, wanted=wanted)
     if fitness.faults:
         raise UnfitDatabase("; ".join(fitness.faults))
     return fitness
@@ -98,14 +105,14 @@ async def _durability(connection: AsyncConnection) -> list[str]:
     ]
 
 
-async def _schema(connection: AsyncConnection, head: str) -> list[str]:
+async def _schema(connection: AsyncConnection, head: str, wanted: str) -> list[str]:
     try:
         cursor = await connection.execute("SELECT version_num FROM alembic_version")
         revisions = [revision for (revision,) in await cursor.fetchall()]
     except errors.UndefinedTable:
         revisions = []
     except errors.InsufficientPrivilege:
-        return [f"it may not be read: grant the login {SERVICE_ROLE}, and run `status-ledger migrate`"]
+        return [f"it may not be read: grant the login {wanted}, and run `status-ledger migrate`"]
     if revisions == [head]:
         return []
     found = ", ".join(revisions) or "nothing"
@@ -125,14 +132,14 @@ async def _guards(connection: AsyncConnection) -> list[str]:
     ]
 
 
-async def _role(connection: AsyncConnection) -> str | None:
+async def _role(connection: AsyncConnection, wanted: str) -> str | None:
     privilege = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
     cursor = await connection.execute(
         "SELECT pg_has_role(session_user, rolname, %s) FROM pg_roles WHERE rolname = %s",
-        [privilege, SERVICE_ROLE],
+        [privilege, wanted],
     )
     row = await cursor.fetchone()
-    return SERVICE_ROLE if row is not None and row[0] else None
+    return wanted if row is not None and row[0] else None
 
 
 async def _privileges(connection: AsyncConnection) -> list[str]:

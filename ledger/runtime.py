@@ -37,6 +37,14 @@ class NotOpen(LedgerError):
     """The service is not open."""
 
 
+def signing_secrets(settings: Settings) -> SigningSecrets:
+    """Return the ring of secrets that may sign a callback today."""
+    return SigningSecrets(
+        settings.hmac_secret.get_secret_value(),
+        *(previous.get_secret_value() for previous in settings.hmac_secret_previous),
+    )
+
+
 class Ledger:
     """Database, appender, quarantine and recorder under one roof."""
 
@@ -114,11 +122,11 @@ class Ledger:
         for queue in (appender, quarantine):
             queue.open()
             parts.push_async_callback(queue.close)
-        secrets = SigningSecrets(
-            settings.hmac_secret.get_secret_value(),
-            *(previous.get_secret_value() for previous in settings.hmac_secret_previous),
-        )
         self._database = database
         self._recorder = Recorder(
-            appender, quarantine, secrets, supplier=SUPPLIER, max_items=settings.max_items
+            appender,
+            quarantine,
+            signing_secrets(settings),
+            supplier=SUPPLIER,
+            max_items=settings.max_items,
         )

@@ -5,7 +5,7 @@ DECLARE
 BEGIN
     FOR existing IN
         SELECT rolname FROM pg_roles
-        WHERE rolname IN ('ledger_service', 'ledger_reader', 'ledger_auditor', 'ledger_eraser')
+        WHERE rolname IN ('ledger_service', 'ledger_operator', 'ledger_reader', 'ledger_auditor', 'ledger_eraser')
     LOOP
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema(), existing);
         EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %I', current_schema(), existing);

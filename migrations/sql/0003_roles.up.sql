@@ -5,7 +5,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['ledger_service', 'ledger_reader', 'ledger_auditor', 'ledger_eraser'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['ledger_service', 'ledger_operator', 'ledger_reader', 'ledger_auditor', 'ledger_eraser'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
@@ -52,9 +52,10 @@ DECLARE
     existing text;
     granted text;
 BEGIN
+    LOCK TABLE ledger_grants IN EXCLUSIVE MODE; -- two at once would alter the same lines of PostgreSQL's catalogue
     FOR existing IN
         SELECT rolname FROM pg_roles
-        WHERE rolname IN ('ledger_service', 'ledger_reader', 'ledger_auditor', 'ledger_eraser')
+        WHERE rolname IN ('ledger_service', 'ledger_operator', 'ledger_reader', 'ledger_auditor', 'ledger_eraser')
     LOOP
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema(), existing);
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), existing);

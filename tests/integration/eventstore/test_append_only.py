@@ -15,11 +15,14 @@ from tests.support.events import deliver, event
 
 TABLES = [table.name for table in APPEND_ONLY]
 
+COLUMN = {table.name: next(iter(table.primary_key.columns)).name for table in APPEND_ONLY}
+"""A column that every row of a table has."""
+
 CHANGES = {
-    "UPDATE": "UPDATE {table} SET entry_id = entry_id",
-    "UPDATE of no row": "UPDATE {table} SET entry_id = entry_id WHERE false",
+    "UPDATE": "UPDATE {table} SET {column} = {column}",
+    "UPDATE of no row": "UPDATE {table} SET {column} = {column} WHERE false",
     "UPDATE by an INSERT": "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ON CONSTRAINT {table}_pkey"
-    " DO UPDATE SET entry_id = excluded.entry_id",
+    " DO UPDATE SET {column} = excluded.{column}",
     "DELETE": "DELETE FROM {table}",
     "DELETE of no row": "DELETE FROM {table} WHERE false",
     "TRUNCATE": "TRUNCATE {table}",
@@ -38,6 +41,10 @@ def filled(postgres: str) -> Iterator[str]:
         connection.execute(
             "INSERT INTO registrations SELECT now(), entry_id, 'client', 'batch', 'reference', 'plan', 'key',"
             " sha256('token'), decode(repeat('5a', 16), 'hex') FROM entries LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO acts (act_id, actor, act, subject, outcome, detail)"
+            " SELECT entry_id, 'somebody', 'key.create', 'subject', 'created', '{}' FROM entries LIMIT 1"
         )
         connection.commit()
         yield url
@@ -67,7 +74,7 @@ def test_the_owner_is_refused_every_change(
     with pytest.raises(
         errors.RestrictViolation, match=f"is append-only, {change.partition(' ')[0]} is refused"
     ):
-        owner.execute(CHANGES[change].format(table=table))
+        owner.execute(CHANGES[change].format(table=table, column=COLUMN[table]))
     owner.rollback()
     assert rows(owner) == before
 
@@ -77,7 +84,7 @@ def test_the_owner_is_refused_every_change(
 def test_the_service_may_not_even_try(owner: psycopg.Connection, table: str, change: str) -> None:
     owner.execute("SET ROLE ledger_service")
     with pytest.raises(errors.InsufficientPrivilege, match="permission denied for table"):
-        owner.execute(CHANGES[change].format(table=table))
+        owner.execute(CHANGES[change].format(table=table, column=COLUMN[table]))
 
 
 def test_the_service_may_not_pose_as_a_replica(owner: psycopg.Connection) -> None:

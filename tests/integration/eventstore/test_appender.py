@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from eventstore import durable
+from eventstore import prepared
 from eventstore.appender import Appender, Recorded
 from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.durable import ATTEMPTS
@@ -152,8 +152,8 @@ class Breaking(Database):
         self.lose = lose
         self.left = times
         self.mended = 0
-        self.execute = durable._execute  # noqa: SLF001 - the one place where a statement is run
-        monkeypatch.setattr(durable, "_execute", self.break_and_execute)
+        self.execute = prepared.run
+        monkeypatch.setattr(prepared, "run", self.break_and_execute)
 
     async def mend(self) -> None:
         self.mended += 1

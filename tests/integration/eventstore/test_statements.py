@@ -10,7 +10,7 @@ from psycopg import pq
 
 from eventstore.appender import append_statement
 from eventstore.statements import Numbered, statement
-from ledger.preflight import SERVICE_ROLE
+from ledger.preflight import OPERATOR_ROLE, SERVICE_ROLE
 from projections.projection import folds
 from tests.support.database import cloned
 
@@ -25,11 +25,18 @@ FILES = sorted(
 OWNER = "NONE"
 """As `SET ROLE` has it: the login's own, here the owner's."""
 
-RUN_BY_ANOTHER: dict[str, str] = {
-    "ledger/all_keys": OWNER,
-    "ledger/create_key": OWNER,
-    "ledger/revoke_key": OWNER,
-}
+RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
+    [
+        "eventstore/acts",
+        "eventstore/acts_on",
+        "ingest/quarantine_lock",
+        "ingest/quarantine_usage",
+        "ingest/refusals",
+        "ingest/refusals_kept",
+        "ingest/settle",
+    ],
+    OPERATOR_ROLE,
+) | dict.fromkeys(["ledger/all_keys", "ledger/create_key", "ledger/revoke_key"], OWNER)
 """Who runs a statement, where it is not the service itself."""
 
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}
@@ -79,10 +86,17 @@ def test_a_statement_fits_the_schema_and_its_role(connection: psycopg.Connection
     prepare(connection, RUN_BY_ANOTHER.get(file, SERVICE_ROLE), text_of(file))
 
 
-def test_the_statement_that_appends_fits_with_its_folds(connection: psycopg.Connection) -> None:
+@pytest.mark.parametrize("role", [SERVICE_ROLE, OPERATOR_ROLE])
+def test_the_statement_that_appends_fits_with_its_folds(connection: psycopg.Connection, role: str) -> None:
     text = append_statement(folds())
     assert text.count("AS held") == len(folds()) - len(OVER_EVENTS) > 0
-    prepare(connection, SERVICE_ROLE, text)
+    prepare(connection, role, text)
+
+
+@pytest.mark.parametrize("file", ["ingest/settle", "ingest/quarantine_lock", "eventstore/acts"])
+def test_the_service_may_not_settle(connection: psycopg.Connection, file: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        prepare(connection, SERVICE_ROLE, text_of(file))
 
 
 def test_every_projected_tables_fold_is_a_part_of_the_append() -> None:

@@ -209,6 +209,7 @@ ANSWERS = {
     "ledger.api_keys.KeyUnknown": 500,
     "ledger.api_keys.NameTaken": 500,
     "ledger.api_keys.NotTheOwner": 500,
+    "ledger.commands.opened.RoleMissing": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,

@@ -8,32 +8,35 @@ from psycopg import errors
 
 from tests.support.database import cloned
 
-ROLES = ["ledger_service", "ledger_reader", "ledger_auditor", "ledger_eraser"]
+ROLES = ["ledger_service", "ledger_operator", "ledger_reader", "ledger_auditor", "ledger_eraser"]
 
 STATEMENTS = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"]
 
 EXPECTED = {
-    # table: what ledger_service, ledger_reader, ledger_auditor and ledger_eraser may
-    "entries": ("SELECT INSERT", "", "SELECT", ""),
-    "events": ("SELECT INSERT", "", "SELECT", ""),
-    "repeats": ("SELECT INSERT", "", "SELECT", ""),
-    "registrations": ("SELECT INSERT", "", "SELECT", ""),
-    "message_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
-    "channel_status": ("SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
-    "api_keys": ("SELECT", "", "SELECT", ""),
-    "quarantine": ("SELECT INSERT", "", "", ""),
-    "quarantine_usage": ("SELECT UPDATE", "", "", ""),
-    "alembic_version": ("SELECT", "", "SELECT", ""),
-    "ledger_grants": ("", "", "SELECT", ""),
+    # table: what ledger_service, ledger_operator, ledger_reader, ledger_auditor and ledger_eraser may
+    "entries": ("SELECT INSERT", "SELECT INSERT", "", "SELECT", ""),
+    "events": ("SELECT INSERT", "SELECT INSERT", "", "SELECT", ""),
+    "repeats": ("SELECT INSERT", "SELECT INSERT", "", "SELECT", ""),
+    "registrations": ("SELECT INSERT", "", "", "SELECT", ""),
+    "message_status": ("SELECT INSERT UPDATE", "SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
+    "channel_status": ("SELECT INSERT UPDATE", "SELECT INSERT UPDATE", "SELECT", "SELECT", ""),
+    "quarantine": ("SELECT INSERT", "SELECT UPDATE", "", "", ""),
+    "quarantine_usage": ("SELECT UPDATE", "SELECT UPDATE", "", "", ""),
+    "api_keys": ("SELECT", "", "", "SELECT", ""),
+    "acts": ("", "SELECT INSERT", "", "SELECT", ""),
+    "alembic_version": ("SELECT", "SELECT", "", "SELECT", ""),
+    "ledger_grants": ("", "", "", "SELECT", ""),
 }
 
-NOT_THE_SERVICES = {
-    # (table, statement): columns that the database alone fills, or that never change
+NOT_THE_WRITERS = {
+    # (table, statement): columns that the database alone fills, that never change, or that wait for settling
     ("entries", "INSERT"): {"recorded_at", "transaction_id"},
     ("events", "INSERT"): {"recorded_at"},
     ("registrations", "INSERT"): {"recorded_at"},
-    ("quarantine", "INSERT"): {"recorded_at"},
+    ("quarantine", "INSERT"): {"recorded_at", "settled_at", "freed_bytes", "settlement"},
+    ("quarantine", "UPDATE"): {"recorded_at", "received_at", "quarantine_id", "answer", "secret_id"},
     ("quarantine_usage", "UPDATE"): {"one_row"},
+    ("acts", "INSERT"): {"acted_at", "database_login"},
 }
 
 
@@ -99,19 +102,25 @@ def test_what_the_matrix_does_not_say_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("table", "statement"),
-    [(table, word) for table, (may, *_) in EXPECTED.items() for word in may.split() if word != "SELECT"],
+    ("role", "table", "statement"),
+    [
+        (role, table, word)
+        for table, may in EXPECTED.items()
+        for role in ("ledger_service", "ledger_operator")
+        for word in may[ROLES.index(role)].split()
+        if word != "SELECT"
+    ],
 )
-def test_the_service_may_write_every_column_but_the_databases_own(
-    owner: psycopg.Connection, table: str, statement: str
+def test_who_writes_may_write_every_column_but_these(
+    owner: psycopg.Connection, role: str, table: str, statement: str
 ) -> None:
     columns = owner.execute(
-        "SELECT attname::text, has_column_privilege('ledger_service', attrelid, attnum, %s) FROM pg_attribute"
+        "SELECT attname::text, has_column_privilege(%s, attrelid, attnum, %s) FROM pg_attribute"
         " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
-        [statement, table],
+        [role, statement, table],
     )
     refused = {column for column, allowed in columns if not allowed}
-    assert refused == NOT_THE_SERVICES.get((table, statement), set())
+    assert refused == NOT_THE_WRITERS.get((table, statement), set())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.integration.conftest import OwnServer
 from tests.support.database import at, cloned, execute
 from tests.support.service import ROOT, command_environment
 
-ROLES = ["ledger_auditor", "ledger_eraser", "ledger_reader", "ledger_service"]
+ROLES = ["ledger_auditor", "ledger_eraser", "ledger_operator", "ledger_reader", "ledger_service"]
 
 STANDING = """
     SELECT 'relation', relname::text, relkind::text, relacl::text

@@ -1,13 +1,17 @@
 """A database is refused for each thing that could lose or falsify a callback, and the reason is said."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from eventstore.database import DatabaseUnavailable
 from eventstore.tables import APPEND_ONLY
+from ledger.commands.opened import RoleMissing, opened_database
 from ledger.migration import head
-from ledger.preflight import Fitness, UnfitDatabase, ensure_fit, inspect
+from ledger.preflight import OPERATOR_ROLE, SERVICE_ROLE, Fitness, UnfitDatabase, ensure_fit, inspect
+from ledger.settings import DatabaseSettings
 from tests.integration.conftest import OwnServer
 from tests.support.database import at, cloned, execute, make_template
 
@@ -195,6 +199,22 @@ async def test_a_login_that_may_read_but_not_act_as_the_service_is_a_doubt(
         )
     finally:
         execute(own_ledger.url, "REVOKE ALL ON alembic_version FROM some_login")
+
+
+async def test_a_login_that_is_no_operator_may_not_do_what_operators_do(
+    own_ledger: OwnServer, login: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    settings = DatabaseSettings(database_url=SecretStr(login))
+    execute(own_ledger.url, "GRANT ledger_service TO some_login")
+    with pytest.raises(RoleMissing, match="grant it ledger_operator"):
+        async with opened_database(settings, role=OPERATOR_ROLE):
+            pass
+    execute(own_ledger.url, "GRANT ledger_operator TO some_login")
+    for role in (SERVICE_ROLE, OPERATOR_ROLE):
+        async with opened_database(settings, role=role) as database, database.connection() as connection:
+            cursor = await connection.execute("SELECT current_role::text")
+            assert await cursor.fetchall() == [(role,)]
 
 
 @pytest.mark.parametrize("deployed", [True, False])

@@ -206,6 +206,7 @@ async def test_no_secret_and_no_nhs_number_is_told(
         "callback.quarantined",
         "callback.turned_away",
         "callback.failed",
+        "quarantine.full",
         "request.failed",
     }
     assert_tells_nothing(told.out + told.err)

@@ -1,0 +1,2 @@
+-- How much the quarantine holds.
+SELECT requests, bytes FROM quarantine_usage
