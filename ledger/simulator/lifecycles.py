@@ -187,6 +187,7 @@ def facts(life: Life, chance: Random, born_at: datetime) -> Iterator[Fact]:
         yield Fact(at, message_status=status)
     ended: tuple[tuple[str, str], ...] = ()
     for order, attempt in enumerate(life.attempts, start=1):
+        at += _wait(chance, 0.02 if order > 1 else 0)
         for step in (*_STALE, *attempt.steps[1:]) if chance.random() < 0.1 else attempt.steps:
             at += _wait(chance, step.hours)
             yield Fact(

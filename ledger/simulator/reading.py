@@ -16,10 +16,14 @@ from eventstore.errors import LedgerError
 from ingest.vocabulary import CHANNELS
 from ledger.simulator.expected import Record, View
 from ledger.simulator.patience import Patience
+from query.filters import MOST_RECORDS
 from query.routes import SEARCH
 
 VIEWS = (None, *CHANNELS)
 """What is asked for: the latest status of each message, then its latest on each channel."""
+
+PAGE = MOST_RECORDS
+"""Records on a page."""
 
 QUESTIONS_A_PAGE = 100
 """How many messages can be asked for one by one in about the time that a full page takes."""
@@ -83,7 +87,7 @@ class Reader:
         """Read pages into `found`, and take out of `wanted` what needs no more asking."""
         pages, cursor = 0, None
         while pages * QUESTIONS_A_PAGE < len(wanted):
-            page = await self.search(channel=channel, cursor=cursor)
+            page = await self.search(channel=channel, limit=PAGE, cursor=cursor)
             for record in page["data"]:
                 if record["message_id"] in wanted:
                     wanted.discard(record["message_id"])

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ledger.simulator.comparison import Difference
 from ledger.simulator.sender import Refused
@@ -45,7 +46,7 @@ def _given_up(refused: list[Refused]) -> Table:
     for heading in ("message", "said at", "why"):
         table.add_column(heading, overflow="fold")
     for one in refused:
-        table.add_row(one.callback.message_id, _shown(one.callback.fact.at), one.reason)
+        table.add_row(one.callback.message_id, _shown(one.callback.fact.at), Text(one.reason))
     return table
 
 
@@ -60,5 +61,5 @@ def _differences(found: tuple[Difference, ...]) -> Table:
     return table
 
 
-def _shown(value: str | datetime | None) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _shown(value: str | datetime | None) -> Text:
+    return Text(value.isoformat() if isinstance(value, datetime) else str(value))

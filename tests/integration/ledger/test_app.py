@@ -206,6 +206,8 @@ ANSWERS = {
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
+    "ledger.commands.simulate.NotInProduction": 500,
+    "ledger.demo.ServiceFailed": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,
@@ -213,6 +215,10 @@ ANSWERS = {
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
     "ledger.settings.SettingsInvalid": 500,
+    "ledger.simulator.patience.GaveUp": 500,
+    "ledger.simulator.reading.ReadingRefused": 500,
+    "ledger.simulator.sender.KeysRefused": 500,
+    "ledger.simulator.simulation.NotReady": 500,
     "query.filters.InvalidQuery": 422,
 }
 """What a caller is told where one of the product's errors reaches the application."""
