@@ -168,7 +168,7 @@ def statuses(client: httpx.Client, key: str, message_ids: Sequence[str]) -> Tabl
     table = Table(title=f"{len(message_ids)} of {MESSAGES} messages", title_justify="left")
     shown = ("message_id", "messageStatus", "channel", "channelStatus", "supplierStatus", "occurredAt")
     for name in shown:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold", no_wrap=name == "message_id")
     for message_id in message_ids:
         asked = {"messageId": message_id}
         answer = client.post("/api/statuses/search", json=asked, headers={"x-api-key": key})

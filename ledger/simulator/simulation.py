@@ -27,7 +27,7 @@ Progress = Callable[[str, int], Callable[[int], None]]
 It returns what is to be called with how many more are done."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # asyncio.run writes what it returns out, and drops that
 class Report:
     """What came of a simulation."""
 
