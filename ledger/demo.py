@@ -63,7 +63,9 @@ class Demo:
 
     def run(self, *words: str) -> None:
         """Show a command and run it; raises `CalledProcessError` where it exits with another code than 0."""
-        self.console.print(f"\n$ status-ledger {' '.join(words)}", style="bold", highlight=False)
+        self.console.print(
+            f"\n$ status-ledger {' '.join(words)}", style="bold", highlight=False, soft_wrap=True
+        )
         subprocess.run(self._command(words), **self._surroundings(), check=True)  # noqa: S603 - our own
 
     @contextmanager

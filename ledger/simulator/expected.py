@@ -18,6 +18,9 @@ Record = Mapping[str, str | datetime | None]
 """A record of `GET /api/statuses` by the names of its fields, its times read."""
 
 
+_Fields = dict[str, str | datetime | None]
+
+
 class View(NamedTuple):
     """One record that a client can ask for."""
 
@@ -40,52 +43,41 @@ def expected(told: Iterable[Callback]) -> dict[View, Record]:
 
 def _records(told: Sequence[Callback]) -> Iterable[tuple[str | None, Record]]:
     """Yield the record of one message, by None, and those of its channels, by their names."""
-    latest = max(told, key=_overall)
     channels: defaultdict[str, list[Callback]] = defaultdict(list)
     for one in told:
         fact = one.fact
         if fact.channel is not None and (fact.channel_status or fact.supplier_status):
             channels[fact.channel].append(one)
-    message = {
-        "message_reference": latest.message_reference,
+    common: _Fields = {
+        "message_reference": max(told, key=_overall).message_reference,
         "messageStatus": _register(told, MESSAGE, lambda one: one.fact.message_status),
     }
-    on_channel = {channel: _of_channel(channel, of_channel) for channel, of_channel in channels.items()}
-    versions = [(_overall(one), channel) for channel, of_channel in channels.items() for one in of_channel]
-    yield (
-        None,
-        (on_channel[max(versions)[1]] if versions else _NO_CHANNEL)
-        | message
-        | {
-            "occurredAt": latest.fact.at,
-            "deliveredAt": _first(
-                told,
-                lambda one: (
-                    one.fact.message_status == "delivered" or one.fact.channel_status in ("delivered", "read")
-                ),
-            ),
-            "readAt": _first(told, _reads),
-            "failedAt": _first(told, lambda one: one.fact.message_status == "failed"),
-        },
-    )
-    for channel, record in on_channel.items():
-        yield channel, record | message
+    records = {channel: _of_channel(channel, said) | common for channel, said in channels.items()}
+    versions = [(_overall(one), channel) for channel, said in channels.items() for one in said]
+    latest = records[max(versions)[1]] if versions else _NO_CHANNEL | common
+    yield None, latest | _of_message(told)
+    yield from records.items()
 
 
-_NO_CHANNEL: dict[str, str | datetime | None] = {
-    "channel": None,
-    "channelStatus": None,
-    "supplierStatus": None,
-}
+_NO_CHANNEL: _Fields = {"channel": None, "channelStatus": None, "supplierStatus": None}
 
 
-def _of_channel(channel: str, told: Sequence[Callback]) -> dict[str, str | datetime | None]:
+def _of_message(told: Sequence[Callback]) -> _Fields:
+    return {
+        "occurredAt": max(told, key=_overall).fact.at,
+        "deliveredAt": _first(told, lambda one: one.fact.message_status == "delivered" or _delivers(one)),
+        "readAt": _first(told, _reads),
+        "failedAt": _first(told, lambda one: one.fact.message_status == "failed"),
+    }
+
+
+def _of_channel(channel: str, told: Sequence[Callback]) -> _Fields:
     return {
         "channel": channel,
         "channelStatus": _register(told, CHANNEL, lambda one: one.fact.channel_status),
         "supplierStatus": _register(told, SUPPLIER, lambda one: one.fact.supplier_status),
         "occurredAt": max(told, key=_overall).fact.at,
-        "deliveredAt": _first(told, lambda one: one.fact.channel_status in ("delivered", "read")),
+        "deliveredAt": _first(told, _delivers),
         "readAt": _first(told, _reads),
         "failedAt": _first(told, lambda one: one.fact.channel_status in _CHANNEL_FAILURES),
     }
@@ -108,6 +100,10 @@ def _register(
 
 def _first(told: Iterable[Callback], counts: Callable[[Callback], bool]) -> datetime | None:
     return min((one.fact.at for one in told if counts(one)), default=None)
+
+
+def _delivers(one: Callback) -> bool:
+    return one.fact.channel_status in ("delivered", "read")
 
 
 def _reads(one: Callback) -> bool:
