@@ -21,8 +21,8 @@ run: $(READY) ## Set everything up and serve on http://127.0.0.1:8000, on a Post
 	$(BIN)/status-ledger serve
 
 .PHONY: demo
-demo: $(READY) ## Watch a fresh service take callbacks, then show statuses and a timeline
-	$(BIN)/python -m ledger.demo
+demo: $(READY) ## Watch a fresh service hear 300 simulated messages, and verify what it says (SEED=7)
+	$(BIN)/python -m ledger.demo $(if $(SEED),--seed $(SEED))
 
 .PHONY: test
 test: $(READY) ## Run the tests but the slow ones, on PostgreSQL 18

@@ -1,161 +1,217 @@
-"""`make demo`: a fresh service takes the callbacks of three messages, out of order, one of them twice.
+"""`make demo`: a fresh service hears the lives of 300 messages, and shows what it makes of them.
 
-It lives in a temporary folder with random secrets, and leaves nothing behind.
+It lives in a temporary folder with random secrets and a PostgreSQL of its own, and leaves nothing behind,
+however it ends. The same `--seed` shows the same statuses.
 """
 
-import json
+import argparse
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
-from ingest.signature import SigningSecrets
-from ledger.embedded import EmbeddedPostgres
+from eventstore.errors import LedgerError
+from ledger.commands.options import percentage
+from ledger.embedded import EmbeddedPostgres, PostgresFailedError
 from ledger.settings import Settings
+from ledger.simulator.expected import expected
+from ledger.simulator.lifecycles import Fact
+from ledger.simulator.plan import UNTIL, Plan, plan
+
+MESSAGES = 300
+DUPLICATES = "10%"
+SHUFFLE = "20%"
+SHOWN = 12
+"""Messages whose statuses are shown, at most."""
+
+PATIENCE = 30.0
+"""Seconds to wait for the service to come up, and for what was interrupted to let go of the database."""
+
+_SYSTEM = ("PATH", "HOME", "LANG", "TMPDIR", "TERM", "COLUMNS", "NO_COLOR", "PYTHONPATH")
+# All that the commands see of the caller's environment: its settings do not count.
 
 
-class Told(NamedTuple):
-    """One thing that the supplier tells, at a minute past nine."""
-
-    message: str
-    key: str
-    minute: int
-    channel: str | None = None
-    channel_status: str | None = None
-    supplier_status: str | None = None
-    message_status: str | None = None
+class ServiceFailed(LedgerError):
+    """The service did not come up."""
 
 
-STORY = (
-    Told("DEMO-app-read", "a3", 9, "nhsapp", "delivered", "read"),
-    Told("DEMO-app-read", "a1", 1, "nhsapp", "created"),
-    Told("DEMO-app-read", "a2", 4, "nhsapp", "sending", "delivered"),
-    Told("DEMO-app-read", "a4", 9, message_status="delivered"),
-    Told("DEMO-fell-back", "b1", 2, "nhsapp", "failed", "unnotified"),
-    Told("DEMO-fell-back", "b3", 30, "sms", "delivered", "delivered"),
-    Told("DEMO-fell-back", "b2", 20, "sms", "sending", "sending"),
-    Told("DEMO-fell-back", "b3", 30, "sms", "delivered", "delivered"),
-    Told("DEMO-failed", "c1", 50, "letter", "failed", "returned"),
-    Told("DEMO-failed", "c2", 51, message_status="failed"),
-)
-"""What the supplier tells, in the order in which it happens to arrive."""
+class Demo:
+    """The commands of a service that lives in one folder."""
 
+    def __init__(self, console: Console, folder: Path) -> None:
+        """Take where to print, and an empty folder."""
+        self.console = console
+        self._folder = folder
+        self.keys = {name.upper(): secrets.token_urlsafe(24) for name in Settings.SECRETS}
+        system = {name: os.environ[name] for name in _SYSTEM if name in os.environ}
+        self._environment = system | self.keys | {"LOG_LEVEL": "warning"}
 
-def callback(told: Told) -> bytes:
-    """Return the exact bytes of one callback, compact and unescaped as Notify writes them."""
-    stated = {
-        "channel": told.channel,
-        "channelStatus": told.channel_status,
-        "supplierStatus": told.supplier_status,
-        "messageStatus": told.message_status,
-    }
-    attributes: dict[str, Any] = {
-        "messageId": told.message,
-        "messageReference": f"reference-of-{told.message}",
-        "timestamp": f"2026-11-23T09:{told.minute:02d}:00.000Z",
-    }
-    attributes |= {name: value for name, value in stated.items() if value is not None}
-    kind = "MessageStatus" if told.message_status else "ChannelStatus"
-    content = {"data": [{"type": kind, "attributes": attributes, "meta": {"idempotencyKey": told.key}}]}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    def run(self, *words: str) -> None:
+        """Show a command and run it; raises `CalledProcessError` where it exits with another code than 0."""
+        self.console.print(
+            f"\n$ status-ledger {' '.join(words)}", style="bold", highlight=False, soft_wrap=True
+        )
+        subprocess.run(self._command(words), **self._surroundings(), check=True)  # noqa: S603 - our own
 
+    @contextmanager
+    def service(self) -> Iterator[httpx.Client]:
+        """Serve, and lend a client that speaks to the service."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = self._command(("serve", "--port", str(port)))
+        with (
+            subprocess.Popen(command, **self._surroundings()) as process,  # noqa: S603 - our own
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        ):
+            try:
+                _wait_until_ready(process, client)
+                yield client
+            finally:
+                process.terminate()
 
-@contextmanager
-def fresh_service(folder: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
-    """Run a new service in `folder` and lend a client that speaks to it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ledger = [sys.executable, "-m", "ledger"]
-    subprocess.run([*ledger, "migrate"], cwd=folder, env=environment, check=True)  # noqa: S603 - our own
-    serve = [*ledger, "serve", "--port", str(port)]
-    with (
-        subprocess.Popen(serve, cwd=folder, env=environment) as process,  # noqa: S603 - our own
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
-    ):
-        try:
-            for _ in range(300):
-                if process.poll() is not None:
-                    break
-                try:
-                    client.get("/api/healthcheck/ready").raise_for_status()
-                    break
-                except httpx.HTTPError:
-                    time.sleep(0.1)
-            yield client
-        finally:
-            process.terminate()
+    def _command(self, words: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "ledger", *words]
 
-
-@contextmanager
-def _removed_afterwards(postgres: EmbeddedPostgres) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        postgres.remove()
-
-
-def show_statuses(console: Console, client: httpx.Client, key: str) -> None:
-    """Print what a client reads."""
-    answer = client.get("/api/statuses", headers={"x-api-key": key}).raise_for_status().json()
-    table = Table(title="GET /api/statuses", title_justify="left")
-    shown = (
-        "message_id",
-        "messageStatus",
-        "channel",
-        "channelStatus",
-        "supplierStatus",
-        "readAt",
-        "failedAt",
-    )
-    for name in shown:
-        table.add_column(name)
-    for record in answer["data"]:
-        table.add_row(*(str(record[name] or "") for name in shown))
-    console.print(table)
+    def _surroundings(self) -> dict[str, Any]:
+        # A session of its own: Ctrl-C is for the demo, which ends what it started.
+        return {"cwd": self._folder, "env": self._environment, "start_new_session": True}
 
 
 def main() -> None:
-    """Tell the story, show the statuses and a timeline."""
+    """Run the demo; exits with the code of the first command that fails."""
+    options = argparse.ArgumentParser(prog="python -m ledger.demo", description=__doc__.partition("\n")[0])
+    options.add_argument("--seed", type=int, default=7, help="what the lives are drawn from (default: 7)")
+    seed = options.parse_args().seed
+    _answer_signals(_end)
     console = Console()
-    keys = {name.upper(): secrets.token_urlsafe(24) for name in Settings.SECRETS}
-    # The service reads settings from here alone: what the caller's environment says does not count.
-    system = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "TERM") if name in os.environ
+    try:
+        with tempfile.TemporaryDirectory(prefix="status-ledger-demo-") as name:
+            postgres = EmbeddedPostgres(Path(name) / ".data" / "postgres")
+            try:
+                postgres.acquire()
+                show(Demo(console, Path(name)), seed)
+            finally:
+                _remove(postgres)
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)
+    except LedgerError as error:
+        sys.exit(f"demo: {error}")
+    finally:
+        console.show_cursor()  # a command that was interrupted under its progress bar hid it
+
+
+def show(demo: Demo, seed: int) -> None:
+    """Tell the messages' lives, then show statuses and a timeline, and have the read model verified."""
+    demo.run("migrate")
+    planned = plan(MESSAGES, seed, duplicates=percentage(DUPLICATES), shuffle=percentage(SHUFFLE))
+    with demo.service() as client:
+        told = (f"--messages={MESSAGES}", f"--duplicates={DUPLICATES}", f"--shuffle={SHUFFLE}")
+        demo.run("simulate", f"--url={client.base_url}", f"--seed={seed}", *told)
+        demo.console.print("", statuses(client, demo.keys["CLIENT_API_KEY"], one_of_each(planned)))
+        demo.run("timeline", most_eventful(planned))
+        demo.run("verify")
+
+
+def one_of_each(planned: Plan) -> list[str]:
+    """Return messages that differ in their statuses, the one born first for each, at most `SHOWN`."""
+    latest = {
+        view.message_id: record for view, record in expected(planned.callbacks).items() if not view.channel
     }
-    environment = system | keys | {"LOG_LEVEL": "warning"}
-    signer = SigningSecrets(keys["HMAC_SECRET"])
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with (
-            _removed_afterwards(EmbeddedPostgres(folder / ".data" / "postgres")),
-            fresh_service(folder, environment) as client,
-        ):
-            for told in STORY:
-                body = callback(told)
-                headers = {
-                    "x-api-key": keys["NOTIFY_API_KEY"],
-                    "x-hmac-sha256-signature": signer.sign(body),
-                    "content-type": "application/json",
-                }
-                answer = client.post("/api/status/create", content=body, headers=headers)
-                console.print(
-                    f"{told.message}  {told.key}  {answer.status_code} {answer.text}", highlight=False
-                )
-            show_statuses(console, client, keys["CLIENT_API_KEY"])
-            timeline = [sys.executable, "-m", "ledger", "timeline", "DEMO-fell-back"]
-            subprocess.run(timeline, cwd=folder, env=environment, check=True)  # noqa: S603 - our own
+    kinds: dict[tuple[object, ...], str] = {}
+    for message_id, record in latest.items():
+        kind = tuple(record[name] for name in ("messageStatus", "channel", "channelStatus", "supplierStatus"))
+        kinds.setdefault(kind, message_id)
+    return list(kinds.values())[:SHOWN]
+
+
+def most_eventful(planned: Plan) -> str:
+    """Return the message with the most to see and, among equals, the least to read.
+
+    Worth seeing are a fallback to another channel, a status that came back after another, a callback
+    that was told twice, and an end.
+    """
+    told_twice = {one.message_id for one, times in Counter(planned.deliveries).items() if times > 1}
+    lives: dict[str, list[Fact]] = {}
+    for callback in planned.callbacks:
+        lives.setdefault(callback.message_id, []).append(callback.fact)
+
+    def interest(message_id: str) -> tuple[int, int]:
+        facts = lives[message_id]
+        seen = (
+            any(fact.cascade_order == 2 for fact in facts),
+            len({fact._replace(at=UNTIL) for fact in facts}) < len(facts),
+            message_id in told_twice,
+            facts[-1].message_status in ("delivered", "failed"),
+        )
+        return sum(seen), -len(facts)
+
+    return max(lives, key=interest)
+
+
+def statuses(client: httpx.Client, key: str, message_ids: Sequence[str]) -> Table:
+    """Return what a client reads of some messages."""
+    table = Table(title=f"{len(message_ids)} of {MESSAGES} messages", title_justify="left")
+    shown = ("message_id", "messageStatus", "channel", "channelStatus", "supplierStatus", "occurredAt")
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=name == "message_id")
+    for message_id in message_ids:
+        asked = {"messageId": message_id}
+        answer = client.post("/api/statuses/search", json=asked, headers={"x-api-key": key})
+        (record,) = answer.raise_for_status().json()["data"]
+        table.add_row(*(str(record[name] or "") for name in shown))
+    return table
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], client: httpx.Client) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            client.get("/api/healthcheck/ready").raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+    raise ServiceFailed
+
+
+def _remove(postgres: EmbeddedPostgres) -> None:
+    """Remove the database as soon as what was interrupted lets go of it, whatever Ctrl-C comes now."""
+    _answer_signals(signal.SIG_IGN)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            postgres.remove()
+        except PostgresFailedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _end(number: int, _: object) -> None:
+    """End in good order, and only once: a second Ctrl-C must not leave half of it behind."""
+    _answer_signals(signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _answer_signals(answer: signal.Handlers | Callable[[int, Any], None]) -> None:
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, answer)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ from typing import Annotated, Any
 import psycopg
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
-from rich.text import Text
 
 from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from ledger.commands.progress import progress_bars
 from ledger.commands.terminal import err, out, plain_errors
 from ledger.database_url import database_url
 from ledger.settings import DatabaseSettings
@@ -90,22 +88,16 @@ def _connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
             yield connection
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """Show how many events a second are folded."""
-        return Text(f"{task.speed or 0:,.0f} events/s")
-
-
 @contextmanager
-def _bar(title: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+def _bar(doing: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
     """Show a progress bar; give what sets its length, and what advances it."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), Remaining()
-    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-        yield (
-            lambda events: bar.update(task, total=events),
-            lambda events: bar.advance(task, events),
-        )
+    advance: list[Callable[[int], None]] = []
+
+    def progress(events: int) -> None:
+        advance[0](events)
+
+    with progress_bars() as begin:
+        yield (lambda events: advance.append(begin(doing, events))), progress
 
 
 def _tell(found: Iterator[Difference], show: int, as_json: bool) -> int:

@@ -210,6 +210,8 @@ ANSWERS = {
     "ledger.api_keys.NameTaken": 500,
     "ledger.api_keys.NotTheOwner": 500,
     "ledger.commands.opened.RoleMissing": 500,
+    "ledger.commands.simulate.NotInProduction": 500,
+    "ledger.demo.ServiceFailed": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,
@@ -221,6 +223,10 @@ ANSWERS = {
     "projections.projection.UnknownProjection": 500,
     "projections.rebuild.TableBusy": 500,
     "projections.verify.RebuildRunning": 500,
+    "ledger.simulator.patience.GaveUp": 500,
+    "ledger.simulator.reading.ReadingRefused": 500,
+    "ledger.simulator.sender.KeysRefused": 500,
+    "ledger.simulator.simulation.NotReady": 500,
     "query.filters.InvalidQuery": 422,
 }
 """What a caller is told where one of the product's errors reaches the application."""
