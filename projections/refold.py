@@ -5,7 +5,9 @@ tables of those names (a temporary one, a shadow), they fill those, and the live
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Lock
 
 from psycopg import Connection, sql
 from sqlalchemy import MetaData, Table
@@ -15,7 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment, SetTab
 from eventstore.statements import statement
 from projections.projection import Projection, folds
 
-SLICE = 100_000
+SLICE = 40_000
 """Events that one statement folds, about: whole messages, so a message of many events makes a larger one."""
 
 Progress = Callable[[int], None]
@@ -28,21 +30,72 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def fold_all(
-    connection: Connection, projections: Iterable[Projection], progress: Progress, size: int = SLICE
+    connection: Connection,
+    projections: Iterable[Projection],
+    progress: Progress,
+    *,
+    schema: str,
+    workers: int = 0,
 ) -> None:
-    """Fold every event that the transaction sees, slice by slice of the messages.
+    """Fold every event that the transaction sees into the tables of `schema`, slice by slice of the messages.
 
-    The transaction must be REPEATABLE READ, so that all slices are of one moment.
+    The transaction must be REPEATABLE READ, so that all slices are of one moment. Without `workers` it folds
+    itself; else as many connections more do, which see what it sees, and keep what they write: they cannot
+    write into temporary tables.
     """
+    slices = _Slices(connection, SLICE)
     fold = _folding("slice", projections)
-    boundary = statement("projections", "slice_end")
-    after: str | None = ""
-    while after is not None:
-        row = connection.execute(boundary, {"after": after, "size": size}).fetchone()
-        until = row[0] if row else None
-        ((folded,),) = connection.execute(fold, {"after": after, "until": until}).fetchall()
-        progress(folded)
-        after = until
+    if not workers:
+        search_first(connection, schema)
+        slices.fold(connection, fold, progress)
+        return
+    ((snapshot,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
+
+    def work() -> None:
+        with _another(connection) as own, one_moment(own, keep=True, snapshot=snapshot):
+            search_first(own, schema)
+            slices.fold(own, fold, progress)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work) for _ in range(workers)]:
+            done.result()
+
+
+class _Slices:
+    """Hands out the ledger's slices, each to one taker, until all are taken or one could not be folded."""
+
+    def __init__(self, connection: Connection, size: int) -> None:
+        self._connection = connection
+        self._size = size
+        self._next: str | None = ""
+        self._lock = Lock()
+
+    def take(self) -> tuple[str, str | None] | None:
+        """Return where the next slice begins (after a message) and ends (with one), if there is one."""
+        with self._lock:
+            after = self._next
+            if after is None:
+                return None
+            boundary = {"after": after, "size": self._size}
+            row = self._connection.execute(statement("projections", "slice_end"), boundary).fetchone()
+            self._next = row[0] if row else None
+            return after, self._next
+
+    def fold(self, connection: Connection, fold: bytes, progress: Progress) -> None:
+        """Fold slices as long as there are any."""
+        try:
+            while (slice_ := self.take()) is not None:
+                after, until = slice_
+                ((folded,),) = connection.execute(fold, {"after": after, "until": until}).fetchall()
+                progress(folded)
+        except BaseException:
+            self._next = None
+            raise
+
+
+def _another(connection: Connection) -> Connection:
+    """Open a connection like this one."""
+    return Connection.connect(connection.info.dsn, password=connection.info.password or None, autocommit=True)
 
 
 def fold_since(connection: Connection, projections: Iterable[Projection], since: str) -> tuple[int, str]:
@@ -84,13 +137,16 @@ def create_indexes_and_comments(connection: Connection, table: Table, schema: st
 
 
 @contextmanager
-def one_moment(connection: Connection, *, keep: bool = False) -> Iterator[None]:
+def one_moment(connection: Connection, *, keep: bool = False, snapshot: str | None = None) -> Iterator[None]:
     """Let all statements see the database at one moment; `keep` what they write, or drop it.
 
-    The connection must be in autocommit mode.
+    The moment is now, or that of a `snapshot` that another transaction exported and still holds. The
+    connection must be in autocommit mode.
     """
     connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
+        if snapshot is not None:
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         connection.execute("SET LOCAL jit = off")
         connection.execute("SET LOCAL work_mem = '128MB'")
         yield

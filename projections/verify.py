@@ -17,7 +17,6 @@ from projections.refold import (
     create_empty,
     fold_all,
     one_moment,
-    search_first,
 )
 
 
@@ -56,8 +55,7 @@ def verify(
         live = _current_schema(connection)
         for table in _tables(projections):
             create_empty(connection, table, "pg_temp")
-        search_first(connection, "pg_temp")
-        fold_all(connection, projections, progress)
+        fold_all(connection, projections, progress, schema="pg_temp")
         for table in _tables(projections):
             yield from differences(connection, table, live=live, folded="pg_temp")
 
