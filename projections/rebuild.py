@@ -39,7 +39,7 @@ REPLACED = "ledger_replaced"
 """The schema where the old tables wait to be dropped."""
 
 WORKERS = 2
-"""Connections that fold at the same time: on two cores 106,000 to 112,000 events a second, of 81,000 with one."""
+"""Connections that fold at the same time: 106,000 to 112,000 events a second on two cores, 81,000 with 1."""
 
 LITTLE = 500
 """Events left to fold with which the writers may be held: some milliseconds' work."""
