@@ -18,6 +18,8 @@ message_status = Table(
     Column("message_reference", Key, nullable=False),
     Column("message_status", Key),
     Column("channel", Key, comment="the latest channel"),
+    Column("channel_status", Key, comment="as channel_status has it for the latest channel"),
+    Column("supplier_status", Key, comment="as channel_status has it for the latest channel"),
     Column("message_status_version", Key, nullable=False),
     Column("channel_version", Key, nullable=False),
     Column("latest_version", Key, nullable=False),
@@ -28,7 +30,10 @@ message_status = Table(
     CheckConstraint("(channel IS NULL) = (channel_version = '')", name="message_status_channel_whole"),
     comment="Derived: one row a message, folded from events; see projections/sql.",
 )
-Index("message_status_newest_idx", message_status.c.recorded_at.desc(), message_status.c.message_id)
+Index("message_status_newest_idx", message_status.c.recorded_at)
+Index("message_status_by_status_idx", message_status.c.message_status, message_status.c.recorded_at)
+Index("message_status_by_channel_status_idx", message_status.c.channel_status, message_status.c.recorded_at)
+Index("message_status_by_supplier_status_idx", message_status.c.supplier_status, message_status.c.recorded_at)
 Index("message_status_reference_idx", message_status.c.message_reference)
 
 channel_status = Table(
@@ -57,9 +62,16 @@ channel_status = Table(
     ),
     comment="Derived: one row a message and channel, folded from events; see projections/sql.",
 )
+Index("channel_status_newest_idx", channel_status.c.channel, channel_status.c.recorded_at)
 Index(
-    "channel_status_newest_idx",
+    "channel_status_by_status_idx",
     channel_status.c.channel,
-    channel_status.c.recorded_at.desc(),
-    channel_status.c.message_id,
+    channel_status.c.channel_status,
+    channel_status.c.recorded_at,
+)
+Index(
+    "channel_status_by_supplier_status_idx",
+    channel_status.c.channel,
+    channel_status.c.supplier_status,
+    channel_status.c.recorded_at,
 )

@@ -2,20 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, exists, false, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventstore.tables import registrations
 from projections.tables import channel_status, message_status
 from query.filters import Query
 
-_WHOLE_MESSAGE = message_status.outerjoin(
-    channel_status,
-    and_(
-        channel_status.c.message_id == message_status.c.message_id,
-        channel_status.c.channel == message_status.c.channel,
-    ),
-)
 _ONE_CHANNEL = channel_status.join(message_status, message_status.c.message_id == channel_status.c.message_id)
 
 
@@ -28,15 +21,15 @@ def statuses(query: Query) -> Select[Any]:
     """
     filters, after = query.filters, query.after
     facts, source = (
-        (message_status, _WHOLE_MESSAGE) if filters.channel is None else (channel_status, _ONE_CHANNEL)
+        (message_status, message_status) if filters.channel is None else (channel_status, _ONE_CHANNEL)
     )
     created_at, message_id = facts.c.recorded_at, facts.c.message_id
     conditions: list[ColumnElement[bool]] = [
         column == value
         for column, value in (
-            (channel_status.c.channel, filters.channel),
-            (channel_status.c.supplier_status, filters.supplier_status),
-            (channel_status.c.channel_status, filters.channel_status),
+            (facts.c.channel, filters.channel),
+            (facts.c.supplier_status, filters.supplier_status),
+            (facts.c.channel_status, filters.channel_status),
             (message_status.c.message_status, filters.message_status),
             (message_id, filters.message_id),
             (message_status.c.message_reference, filters.message_reference),
@@ -64,8 +57,8 @@ def statuses(query: Query) -> Select[Any]:
             message_id,
             message_status.c.message_reference,
             facts.c.channel,
-            channel_status.c.channel_status,
-            channel_status.c.supplier_status,
+            facts.c.channel_status,
+            facts.c.supplier_status,
             message_status.c.message_status,
             facts.c.occurred_at,
             facts.c.delivered_at,

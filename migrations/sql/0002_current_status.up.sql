@@ -96,6 +96,8 @@ CREATE TABLE message_status (
     message_reference      text COLLATE "C" NOT NULL,
     message_status         text COLLATE "C",
     channel                text COLLATE "C",
+    channel_status         text COLLATE "C",
+    supplier_status        text COLLATE "C",
     message_status_version text COLLATE "C" NOT NULL,
     channel_version        text COLLATE "C" NOT NULL,
     latest_version         text COLLATE "C" NOT NULL,
@@ -107,8 +109,16 @@ COMMENT ON TABLE message_status IS 'Derived: one row a message, folded from even
 COMMENT ON COLUMN message_status.recorded_at IS 'recorded time of the latest event';
 COMMENT ON COLUMN message_status.occurred_at IS 'effective time of the latest event';
 COMMENT ON COLUMN message_status.channel IS 'the latest channel';
+COMMENT ON COLUMN message_status.channel_status IS 'as channel_status has it for the latest channel';
+COMMENT ON COLUMN message_status.supplier_status IS 'as channel_status has it for the latest channel';
 
-CREATE INDEX message_status_newest_idx ON message_status (recorded_at DESC, message_id);
+-- One index for each way to ask for the newest. Times rise, so each value's entries go in at its end; and rows of
+-- one append share their time, so PostgreSQL keeps them as one entry. The message id, which breaks ties, is left to a
+-- sort of those few.
+CREATE INDEX message_status_newest_idx ON message_status (recorded_at);
+CREATE INDEX message_status_by_status_idx ON message_status (message_status, recorded_at);
+CREATE INDEX message_status_by_channel_status_idx ON message_status (channel_status, recorded_at);
+CREATE INDEX message_status_by_supplier_status_idx ON message_status (supplier_status, recorded_at);
 CREATE INDEX message_status_reference_idx ON message_status (message_reference);
 
 CREATE TABLE channel_status (
@@ -132,4 +142,6 @@ COMMENT ON TABLE channel_status IS 'Derived: one row a message and channel, fold
 COMMENT ON COLUMN channel_status.recorded_at IS 'recorded time of the latest event on the channel';
 COMMENT ON COLUMN channel_status.occurred_at IS 'effective time of the latest event on the channel';
 
-CREATE INDEX channel_status_newest_idx ON channel_status (channel, recorded_at DESC, message_id);
+CREATE INDEX channel_status_newest_idx ON channel_status (channel, recorded_at);
+CREATE INDEX channel_status_by_status_idx ON channel_status (channel, channel_status, recorded_at);
+CREATE INDEX channel_status_by_supplier_status_idx ON channel_status (channel, supplier_status, recorded_at);

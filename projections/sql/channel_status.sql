@@ -38,3 +38,4 @@ ON CONFLICT (message_id, channel) DO UPDATE SET
     channel_status_version = greatest(excluded.channel_status_version, held.channel_status_version),
     supplier_status_version = greatest(excluded.supplier_status_version, held.supplier_status_version),
     latest_version = greatest(excluded.latest_version, held.latest_version)
+RETURNING message_id, channel, channel_status, supplier_status

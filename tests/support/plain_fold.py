@@ -33,21 +33,23 @@ def fold(events: Iterable[Event]) -> tuple[Rows, Rows]:
         messages.setdefault(event.message_id, []).append(event)
         if event.channel and (event.channel_status or event.supplier_status):
             channels.setdefault((event.message_id, event.channel), []).append(event)
-    return (
-        {message: _message(told) for message, told in messages.items()},
-        {key: _channel(told) for key, told in channels.items()},
-    )
+    folded = {key: _channel(told) for key, told in channels.items()}
+    return {message: _message(message, told, folded) for message, told in messages.items()}, folded
 
 
-def _message(events: list[Event]) -> dict[str, Any]:
+def _message(message: str, events: list[Event], channels: Rows) -> dict[str, Any]:
     latest = max(events, key=_overall)
     on_channel = [e for e in events if e.channel and (e.channel_status or e.supplier_status)]
+    channel = max(on_channel, key=_overall).channel if on_channel else None
+    shown = channels.get((message, channel), {})
     status = _greatest(events, "message_status", MESSAGE)
     return {
         "message_reference": latest.message_reference,
         "occurred_at": latest.effective_at,
         "message_status": status,
-        "channel": max(on_channel, key=_overall).channel if on_channel else None,
+        "channel": channel,
+        "channel_status": shown.get("channel_status"),
+        "supplier_status": shown.get("supplier_status"),
         "delivered_at": _first(
             e.effective_at
             for e in events

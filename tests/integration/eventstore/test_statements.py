@@ -63,15 +63,17 @@ def prepare(connection: psycopg.Connection, role: str, text: str) -> None:
 
 
 def text_of(file: str) -> str:
-    """Return the statement; a fold or a view of one stands on all events."""
+    """Return the statement; a fold or a view of one stands on all events, and on those before it."""
     package, name = file.split("/")
     text = statement(package, name)
     if package != "projections" or name not in {part.removeprefix("fold_") for part in folds()}:
         return text
-    given = {"delivered": "SELECT * FROM events"} | {
-        view: sql for view, sql in OVER_EVENTS.items() if view != name
-    }
-    return f"WITH {', '.join(f'{view} AS ({sql})' for view, sql in given.items())}\n{text}"
+    parts = {"delivered": "SELECT * FROM events"}
+    for part, sql in folds().items():
+        if part.removeprefix("fold_") == name:
+            break
+        parts[part] = sql
+    return f"WITH {', '.join(f'{part} AS ({sql})' for part, sql in parts.items())}\n{text}"
 
 
 def test_the_statements_are_found() -> None:

@@ -539,7 +539,7 @@ async def test_a_read_after_a_200_sees_what_was_told(client: httpx.AsyncClient) 
     "breakage",
     [
         "ALTER TABLE message_status RENAME TO elsewhere",
-        "ALTER TABLE channel_status RENAME COLUMN supplier_status TO elsewhere",
+        "ALTER TABLE message_status RENAME COLUMN message_status TO elsewhere",
         "REVOKE SELECT ON message_status FROM ledger_service",
     ],
 )

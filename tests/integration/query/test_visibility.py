@@ -314,7 +314,8 @@ def many(postgres: str) -> Iterator[str]:
         execute(
             url,
             "INSERT INTO message_status SELECT now() - i * interval '1 second', now(), NULL, NULL, NULL,"
-            " 'm' || i, md5(i::text), 'delivered', 'sms', 'v', 'v', 'v' FROM generate_series(1, 20000) AS i",
+            " 'm' || i, md5(i::text), 'delivered', 'sms', 'delivered', 'delivered', 'v', 'v', 'v'"
+            " FROM generate_series(1, 20000) AS i",
             "INSERT INTO channel_status SELECT recorded_at, occurred_at, NULL, NULL, NULL,"
             " message_id, channel, 'delivered', 'delivered', 'v', 'v', 'v' FROM message_status",
             "INSERT INTO registrations SELECT now(), gen_random_uuid(),"
