@@ -1,19 +1,21 @@
-"""Runs one writing statement to a commit that can be trusted, or says that there was none.
+"""Runs a write to a commit that can be trusted, or says that there was none.
 
-A write may be run again: after a lost connection nobody knows whether it committed, so statements carry
-their own ids and do no harm the second time.
+A write may be run again: after a lost connection nobody knows whether it committed, so writes carry their
+own ids and do no harm the second time.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncRawCursor, errors
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from eventstore.database import Database, DatabaseUnavailable
+from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.errors import LedgerError
 from eventstore.statements import Numbered
+
+Outcome = TypeVar("Outcome")
 
 ATTEMPTS = 3
 
@@ -51,10 +53,24 @@ def _is_transient(error: BaseException) -> bool:
 
 
 async def write(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
-    """Run `statement` as a transaction of its own and return its rows, after a commit without a warning.
+    """Run `statement` as a transaction of its own and return its rows; raises as `committed` does."""
+    return await committed(database, lambda connection: execute(connection, statement, parameters))
 
-    Raises one of `ONE_TO_BLAME` as it is, `DatabaseUnavailable` where no commit could be had in
-    `ATTEMPTS` attempts, `Unrecorded` where the database refuses for any other reason.
+
+async def execute(
+    connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Any]
+) -> list[Any]:
+    """Run `statement` and return its rows."""
+    cursor = AsyncRawCursor(connection)
+    await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
+    return await cursor.fetchall()
+
+
+async def committed(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
+    """Do `work`, which commits, and return its outcome after a commit without a warning.
+
+    Raises one of `ONE_TO_BLAME` and what `work` itself raises as it is, `DatabaseUnavailable` where no commit
+    could be had in `ATTEMPTS` attempts, `Unrecorded` where the database refuses for any other reason.
     """
     try:
         async for attempt in AsyncRetrying(
@@ -66,7 +82,7 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
             with attempt:
                 if attempt.retry_state.attempt_number > 1:
                     await database.mend()
-                return await _once(database, statement, parameters)
+                return await _once(database, work)
     except ONE_TO_BLAME:
         raise
     except (CommitUncertain, psycopg.OperationalError) as error:
@@ -76,12 +92,10 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
     raise AssertionError("tenacity either returns or raises")
 
 
-async def _once(database: Database, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:
+async def _once(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
     async with database.connection() as connection:
         connection.warnings.clear()
-        cursor = AsyncRawCursor(connection)
-        await cursor.execute(statement.text, statement.arguments(parameters), prepare=True, binary=True)
-        rows = await cursor.fetchall()
+        outcome = await work(connection)
         if connection.warnings:
             raise CommitUncertain("; ".join(connection.warnings))
-    return rows
+    return outcome

@@ -19,10 +19,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventstore.errors import LedgerError
-from ingest import endpoint, openapi
+from eventstore.recipients import RecipientKeys
+from ingest import batch_routes, endpoint, openapi
+from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
 from ledger import health
-from ledger.runtime import Ledger
+from ledger.runtime import CLIENT, Ledger
 from ledger.security import require, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
@@ -33,6 +35,7 @@ from query.models import Statuses
 log = structlog.get_logger()
 
 STATUS_OF: dict[type[LedgerError], int] = {
+    InvalidBatch: 422,
     InvalidQuery: 422,
 }
 """The HTTP answer of each error that is the caller's; all others are 500 `{"status": "error"}`.
@@ -141,13 +144,13 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
     )
+    client = require(ring(settings.client_api_key, settings.client_api_key_previous))
+    auditor = require(ring(settings.auditor_api_key, settings.auditor_api_key_previous))
     app.include_router(
-        query_routes.routes(
-            lambda: ledger.database,
-            require(ring(settings.client_api_key, settings.client_api_key_previous)),
-            require(ring(settings.auditor_api_key, settings.auditor_api_key_previous)),
-        )
+        batch_routes.routes(lambda: ledger.registrar, client, CLIENT, settings.max_batch_body_bytes)
     )
+    recipients = RecipientKeys(*settings.recipient_keys)
+    app.include_router(query_routes.routes(lambda: ledger.database, recipients, client, auditor))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

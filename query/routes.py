@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from eventstore.database import Database
+from eventstore.recipients import RecipientKeys
 from query import cursors
 from query.filters import Filters, Query, from_json, from_parameters
 from query.history import message_timeline
@@ -64,7 +65,9 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-def routes(database: Callable[[], Database], client: Authorise, auditor: Authorise) -> APIRouter:
+def routes(
+    database: Callable[[], Database], recipients: RecipientKeys, client: Authorise, auditor: Authorise
+) -> APIRouter:
     """Return the routes over `database` (asked for at each request: it opens with the service)."""
     router = APIRouter()
 
@@ -92,11 +95,11 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
         """
-        query = from_parameters(request.query_params.multi_items())
+        query = from_parameters(request.query_params.multi_items(), recipients)
         records, cursor = await page(query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
-        following = urlencode({**query.given, "limit": query.filters.limit, "cursor": cursor})
+        following = urlencode({**request.query_params, "limit": query.filters.limit, "cursor": cursor})
         links = Links(next=f"{STATUSES}?{following}", cursor=cursor)
         response.headers["Link"] = f'<{links.next}>; rel="next"'
         return Statuses.model_construct(status="success", data=records, links=links)
@@ -120,7 +123,7 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
 
         For the next page send the same body with `cursor` from `links`.
         """
-        records, cursor = await page(from_json(await _body(request)))
+        records, cursor = await page(from_json(await _body(request), recipients))
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
         return Statuses.model_construct(
@@ -139,7 +142,7 @@ def routes(database: Callable[[], Database], client: Authorise, auditor: Authori
         steps = await message_timeline(database(), message_id)
         if not steps:
             raise HTTPException(404)
-        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)]))
+        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)], recipients))
         record = Record.model_construct(**rows[0]._mapping) if rows else None  # noqa: SLF001
         return TimelineAnswer(
             data=MessageTimeline(

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from eventstore.tables import registrations
 from projections.tables import channel_status, message_status
 from query.filters import Query
 
@@ -24,6 +25,9 @@ def statuses(query: Query) -> Select[Any]:
     A record of a message is its latest status; with a channel, its latest on that channel. Newest first,
     ties by message id. The keyset condition is written so that the index on the sort key is entered
     at its first part.
+
+    What is asked of registrations must be true of one registration, and a message is a record once, however
+    many it has: `IN` leaves it to PostgreSQL whether to start with the messages or with the registrations.
     """
     filters, after = query.filters, query.after
     facts, source = (
@@ -53,6 +57,17 @@ def statuses(query: Query) -> Select[Any]:
             created_at <= after.created_at,
             or_(created_at < after.created_at, message_id > after.message_id),
         ]
+    registered = [
+        condition
+        for asked, condition in (
+            (filters.batch_reference, registrations.c.batch_reference == filters.batch_reference),
+            (filters.nhs_number, _is_for(query.tokens)),
+        )
+        if asked is not None
+    ]
+    if registered:
+        references = select(registrations.c.message_reference).where(*registered)
+        conditions.append(message_status.c.message_reference.in_(references))
     if query.unmatchable:
         conditions = [false()]
     return (
@@ -73,6 +88,13 @@ def statuses(query: Query) -> Select[Any]:
         .where(*conditions)
         .order_by(created_at.desc(), message_id)
         .limit(filters.limit + 1)
+    )
+
+
+def _is_for(tokens: dict[str, bytes]) -> ColumnElement[bool]:
+    """Return whether a registration is for the recipient whose tokens these are."""
+    return and_(
+        registrations.c.recipient_key_id.in_(tokens), registrations.c.recipient_token.in_(tokens.values())
     )
 
 

@@ -23,6 +23,8 @@ import ledger
 import projections
 import query
 from eventstore.errors import LedgerError
+from ingest.batch_routes import BatchRegistered
+from ingest.batches import read as read_batch
 from ingest.callbacks import read
 from ledger.app import STATUS_OF, StatusLedger, create_app
 from ledger.health import Health, Readiness
@@ -203,8 +205,12 @@ ANSWERS = {
     "eventstore.durable.Unrecorded": 500,
     "eventstore.group_commit.Closed": 500,
     "eventstore.group_commit.Overloaded": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.batches.InvalidBatch": 422,
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.registering.UnknownRecipientKey": 500,
+    "ingest.registrar.RegistrationFailed": 500,
+    "ingest.registrar.TooSlow": 500,  # the batch's route answers it with 408 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
@@ -282,6 +288,7 @@ async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log
 
 DECLARED = {
     "POST /api/status/create": {200, 401, 403, 413, 415, 422, 429, 500},
+    "POST /api/message/batch": {201, 401, 408, 413, 415, 422, 429, 500, 503},
     "GET /api/statuses": {200, 401, 422, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
     "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
@@ -291,7 +298,7 @@ DECLARED = {
 """The answers of the contract."""
 
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (Health, Readiness, Refusal, Statuses, TimelineAnswer)
+    model.__name__: model for model in (BatchRegistered, Health, Readiness, Refusal, Statuses, TimelineAnswer)
 }
 
 
@@ -397,6 +404,13 @@ def test_the_declared_example_of_a_callback_is_accepted(openapi: dict[str, Any])
     assert contents.keys() == {"application/json", "application/vnd.api+json"}
     for content in contents.values():
         assert len(read(json.dumps(content["example"]).encode(), datetime.now(UTC), max_items=1)) == 1
+
+
+def test_the_declared_example_of_a_batch_is_accepted(openapi: dict[str, Any]) -> None:
+    contents = operations(openapi)["POST /api/message/batch"]["requestBody"]["content"]
+    assert contents.keys() == {"application/json", "application/vnd.api+json"}
+    for content in contents.values():
+        assert len(read_batch(json.dumps(content["example"]).encode()).messages) == 1
 
 
 def test_the_declared_examples_of_a_filter_are_accepted(openapi: dict[str, Any]) -> None:
