@@ -26,6 +26,9 @@ MOST_AT_ONCE = 4
 PATIENCE = 120.0
 """Seconds that a body may take to arrive, and that a batch may take to be registered."""
 
+GRACE = 5.0
+"""Seconds that a process may take to end itself."""
+
 SMALL = 1024 * 1024
 """Bytes of a body after which its process is kept for the next one."""
 
@@ -187,7 +190,14 @@ class _RegisteringProcess:
             raise RegistrationFailed("its process ended") from None
 
     async def end(self) -> None:
-        """End the process at once: it holds nothing that is promised to anyone."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        """End the process: it holds nothing that is promised to anyone."""
+        assert self._process.stdin is not None  # noqa: S101 - PIPE
+        if not self._process.stdin.is_closing():
+            self._process.stdin.transport.abort()  # by which it ends itself, whatever it is doing
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
