@@ -9,7 +9,6 @@ import gc
 import os
 import resource
 import select
-import signal
 import sys
 import threading
 import traceback
@@ -52,8 +51,6 @@ def main() -> None:
 def _behave() -> None:
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold NHS numbers
-    # Whoever stops a service may tell all its processes; this one ends when the service does, its batch done.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_service, daemon=True).start()
 
 
@@ -102,7 +99,3 @@ def _told(error: Exception) -> str:
         return str(error).partition("\n")[0]
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {place.name}, line {place.lineno}"
-
-
-if __name__ == "__main__":
-    main()

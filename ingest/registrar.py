@@ -37,8 +37,12 @@ MEMORY = 512 * 1024 * 1024
 
 MEMORY_A_BYTE = 16
 
-# Where this process found its modules is where the other finds them, installed or in a repository.
-_START = "import sys; sys.path[:] = sys.argv[1:]; from ingest.registering_process import main; main()"
+# Whoever stops a service may tell all its processes; this one ends when the service does, its batch done. And
+# where the service found its modules is where the process finds them, installed or in a repository.
+_START = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.path[:] = sys.argv[1:]; "
+    "from ingest.registering_process import main; main()"
+)
 
 
 class RegistrationFailed(LedgerError):

@@ -10,20 +10,30 @@ def _ps(*options: str) -> str:
     return subprocess.run(command, capture_output=True, check=False).stdout.decode()  # noqa: S603 - our own words
 
 
-def registering(parent: int) -> list[int]:
-    """Return the ids of the processes that register batches for `parent`."""
+def children(parent: int, of_kind: str = "") -> list[int]:
+    """Return the ids of the processes that `parent` started, those that have a word on their command line."""
     found = []
     for line in _ps("-e", "-o", "pid=,ppid=,stat=,args=").splitlines():
         pid, ppid, state, args = line.split(maxsplit=3)
-        if int(ppid) == parent and "registering_process" in args and not state.startswith("Z"):
+        if int(ppid) == parent and of_kind in args and not state.startswith("Z"):
             found.append(int(pid))
     return found
+
+
+def registering(parent: int) -> list[int]:
+    """Return the ids of the processes that register batches for `parent`."""
+    return children(parent, "registering_process")
 
 
 def lives(pid: int) -> bool:
     """Tell whether a process runs."""
     state = _ps("-o", "stat=", "-p", str(pid)).strip()
     return bool(state) and not state.startswith("Z")
+
+
+def stands_back(pid: int) -> bool:
+    """Tell whether a process has lowered its own priority."""
+    return _ps("-o", "ni=", "-p", str(pid)).strip() not in ("", "0")
 
 
 def command_line(pid: int) -> str:

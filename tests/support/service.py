@@ -58,7 +58,7 @@ class Service:
         self.log = folder / f"service-{self.port}.log"
         self._folder = folder
         self._workers = workers
-        self._environment = command_environment(**ENVIRONMENT, **settings)
+        self._environment = command_environment(**ENVIRONMENT | settings)
         self._process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
