@@ -9,16 +9,21 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import psycopg
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from eventstore.recipients import RecipientKeys
 from ledger.app import create_app
 from ledger.preflight import UnfitDatabase
 from ledger.settings import Settings
+from query.filters import from_parameters
+from query.selects import statuses
 from tests.support.client import ANOTHER, BATCH, KEY, NHS_NUMBER, batch, message, nhs_numbers
 from tests.support.database import execute
-from tests.support.supplier import body, delivered, signed
+from tests.support.supplier import RECIPIENT_KEY, body, delivered, signed
 
 GET = "/api/statuses"
 SEARCH = "/api/statuses/search"
@@ -241,6 +246,47 @@ async def test_a_service_that_lacks_a_key_in_use_does_not_start(service_settings
 
 
 # Many
+
+
+def explained(url: str, **filters: str) -> str:
+    """Return the plan of a question, as PostgreSQL makes it from the statistics that it has."""
+    query = from_parameters(filters.items(), RecipientKeys(RECIPIENT_KEY))
+    asked = statuses(query).compile(dialect=PGDialect_psycopg(), compile_kwargs={"render_postcompile": True})  # type: ignore[no-untyped-call]
+    with psycopg.connect(url) as connection:
+        plan = connection.execute(f"EXPLAIN (COSTS OFF) {asked}", asked.params)
+        return "\n".join(line for (line,) in plan)
+
+
+def test_the_messages_of_an_old_batch_are_not_looked_for_among_all_that_came_since(database_url: str) -> None:
+    token = RecipientKeys(RECIPIENT_KEY).tokens(NHS_NUMBER)
+    ((key_id, recipient_token),) = token.items()
+    execute(
+        database_url,
+        "INSERT INTO message_status (recorded_at, occurred_at, message_id, message_reference, channel,"
+        " message_status_version, channel_version, latest_version)"
+        " SELECT now() + make_interval(secs => n), now(), n, n, 'sms', '', '1', '1'"
+        " FROM generate_series(1, 60000) AS n",
+        "INSERT INTO channel_status (recorded_at, occurred_at, message_id, channel, channel_status_version,"
+        " supplier_status_version, latest_version)"
+        " SELECT recorded_at, occurred_at, message_id, 'sms', '', '', '1' FROM message_status",
+        "INSERT INTO registrations (entry_id, client_id, batch_reference, message_reference, routing_plan_id,"  # noqa: S608 - our own words
+        " recipient_key_id, recipient_token, salt)"
+        f" SELECT gen_random_uuid(), 'client', n / 2000, n, 'plan', '{key_id}',"
+        f" CASE WHEN n % 5000 = 1 THEN '\\x{recipient_token.hex()}' ELSE sha256(n::text::bytea) END,"
+        " substr(sha256(n::text::bytea), 1, 16) FROM generate_series(1, 60000) AS n",
+        "ANALYZE",
+    )
+    for filters in (
+        {"batchReference": "1"},
+        {"nhsNumber": NHS_NUMBER},
+        {"batchReference": "1", "nhsNumber": NHS_NUMBER},
+        {"batchReference": "1", "createdBefore": "2020-01-01", "messageStatus": "delivered"},
+    ):
+        for further in ({}, {"limit": "100"}, {"limit": "100", "channel": "sms"}):
+            plan = explained(database_url, **filters, **further)
+            assert "message_status_reference_idx" in plan
+            for scan in ("Seq Scan", "message_status_newest_idx", "channel_status_newest_idx"):
+                assert scan not in plan
 
 
 def halves(references: Iterable[str], dice: random.Random) -> tuple[list[str], list[str]]:
