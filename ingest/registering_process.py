@@ -36,7 +36,8 @@ def main() -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     with suppress(EOFError, BrokenPipeError):
         setup = orjson.loads(receive(source))
-        resource.setrlimit(resource.RLIMIT_AS, (setup["memory"], setup["memory"]))
+        with suppress(ValueError, OSError):  # not every system can limit it
+            resource.setrlimit(resource.RLIMIT_AS, (setup["memory"], setup["memory"]))
         keys = RecipientKeys(*setup["recipient_keys"])
         gc.freeze()
         gc.disable()  # a body is millions of values and no cycle, but to look for one takes its time

@@ -143,6 +143,8 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         docs_url=None,  # Swagger's page loads scripts from elsewhere
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
+        # FastAPI's own would tell every URL as it was asked, and its query may be an NHS number.
+        telemetry={"tracing": False, "logs": False, "auto_configure": False},
     )
     client = require(ring(settings.client_api_key, settings.client_api_key_previous))
     auditor = require(ring(settings.auditor_api_key, settings.auditor_api_key_previous))

@@ -180,6 +180,21 @@ async def test_more_than_a_few_at_once_are_turned_away_and_those_that_came_first
     assert count(database_url) == MOST_AT_ONCE + 1
 
 
+async def test_a_body_that_takes_too_much_memory_fails_alone(
+    registrar: Registrar, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MEMORY", 300 * 1024 * 1024)
+    limited = Registrar(database_url, "ledger_service", ["recipient key"], max_body_bytes=1)
+    try:
+        assert (await register(limited, "1")).new == 1
+        greedy = b"[" + b'{"a":[],"b":1.5},' * 1_000_000 + b"{}]"
+        with pytest.raises((InvalidBatch, RegistrationFailed), match=r"too much memory|process ended"):
+            await limited.register(sender(), pieces(greedy, 100_000))
+        assert (await register(limited, "2")).new == 1
+    finally:
+        await limited.close()
+
+
 async def test_sigterm_is_not_for_the_process_but_for_the_service(registrar: Registrar) -> None:
     await register(registrar, "1")
     (process,) = registering(os.getpid())

@@ -31,6 +31,7 @@ from ledger.health import Health, Readiness
 from ledger.settings import Settings
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
+from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.service import ENVIRONMENT
 from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
@@ -107,6 +108,8 @@ async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(unopened: Sett
         answer = await client.post("/api/status/create", content=content, headers=signed(content))
         assert told(answer) == (500, {"status": "error"})
         assert told(await client.get("/api/statuses", headers=CLIENT)) == (500, {"status": "error"})
+        answer = await client.post(BATCH, content=batch(message("1")), headers=CLIENT)
+        assert told(answer) == (500, {"status": "error"})
 
 
 # Headers
@@ -127,6 +130,9 @@ async def every_kind_of_answer(client: httpx.AsyncClient, database_url: str) -> 
         await client.delete("/api/statuses", headers=CLIENT),
         await client.post("/api/statuses/search", json={}, headers=CLIENT),
         await client.post("/api/statuses/search", content=b" " * 70_000, headers=CLIENT),
+        await client.post(BATCH, content=batch(message("1")), headers=CLIENT),
+        await client.post(BATCH, content=b"x", headers=CLIENT),
+        await client.post(BATCH, content=b"x", headers=CLIENT | {"content-encoding": "gzip"}),
         await client.get("/api/messages/m/timeline", headers=AUDITOR),
         await client.get("/api/messages/unknown/timeline", headers=AUDITOR),
         await client.get("/api/healthcheck"),
@@ -152,7 +158,8 @@ async def test_every_answer_is_json_with_an_id_of_its_own_and_is_never_stored(
     client: httpx.AsyncClient, database_url: str
 ) -> None:
     answers = await every_kind_of_answer(client, database_url)
-    assert {200, 401, 403, 404, 405, 413, 422, 500, 503} == {answer.status_code for answer in answers}
+    expected = {200, 201, 401, 403, 404, 405, 413, 415, 422, 500, 503}
+    assert {answer.status_code for answer in answers} == expected
     for answer in answers:
         asked = f"{answer.request.method} {answer.request.url} {answer.status_code}"
         assert answer.headers["content-type"] == "application/json", asked
@@ -189,6 +196,7 @@ async def test_another_method_is_405_and_names_the_right_one(unopened: Settings)
             ("POST", "/api/statuses", "GET"),
             ("GET", "/api/statuses/search", "POST"),
             ("PUT", "/api/status/create", "POST"),
+            ("GET", BATCH, "POST"),
             ("DELETE", "/api/messages/m/timeline", "GET"),
             ("POST", "/api/healthcheck", "GET"),
         ):

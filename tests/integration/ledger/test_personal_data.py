@@ -15,6 +15,7 @@ import httpx
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
+from opentelemetry.trace import NoOpTracer, Span, Tracer, TracerProvider
 
 from ingest import registrar as registrar_module
 from ingest.registrar import MOST_AT_ONCE
@@ -289,6 +290,34 @@ async def test_a_batch_full_of_personal_data_leaves_none_behind(
     assert b"Failing row contains" in log, "the server tells what it can"
     assert b"Parameters: " in log or b"parameters: " in log
     assert os.listdir(temporary) == []  # noqa: PTH208
+
+
+class Tracing(TracerProvider):
+    """A provider of tracers that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        provider = self
+
+        class Remembering(NoOpTracer):
+            def start_span(self, *args: Any, **kwargs: Any) -> Span:
+                provider.told.append((args, kwargs))
+                return super().start_span(*args, **kwargs)
+
+        return Remembering()
+
+
+async def test_no_trace_tells_what_a_url_asked(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The framework would trace every URL, its query included, as soon as anybody sets up tracing."""
+    tracing = Tracing()
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: tracing)
+    await queries(client)
+    await batches(client)
+    assert tracing.told == []
 
 
 def test_the_markers_would_be_found() -> None:

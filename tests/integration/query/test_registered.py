@@ -274,7 +274,7 @@ def test_the_messages_of_an_old_batch_are_not_looked_for_among_all_that_came_sin
         f" SELECT gen_random_uuid(), 'client', n / 2000, n, 'plan', '{key_id}',"
         f" CASE WHEN n % 5000 = 1 THEN '\\x{recipient_token.hex()}' ELSE sha256(n::text::bytea) END,"
         " substr(sha256(n::text::bytea), 1, 16) FROM generate_series(1, 60000) AS n",
-        "ANALYZE",
+        "VACUUM ANALYZE",
     )
     for filters in (
         {"batchReference": "1"},
