@@ -62,16 +62,20 @@ def test_every_process_of_the_service_registers_and_no_number_is_logged(
     assert NHS_NUMBER[:9] not in log
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "with half a batch"])
-def test_the_processes_end_with_a_service_that_is_killed(service: Service, busy: bool) -> None:
-    post(service, batch(message("1")))
-    if busy:
-        with half_a_batch(service):
-            wait_until(lambda: bool(registering_processes(service)))
+def test_an_idle_process_ends_with_a_service_that_is_killed(service: Service) -> None:
+    assert post(service, batch(message("1"))) == 201
     processes = registering_processes(service)
     assert processes
     service.kill()
     wait_until(lambda: not any(map(lives, processes)))
+
+
+def test_a_process_that_holds_half_a_batch_ends_with_a_service_that_is_killed(service: Service) -> None:
+    with half_a_batch(service):
+        wait_until(lambda: bool(registering_processes(service)))
+        processes = registering_processes(service)
+        service.kill()
+        wait_until(lambda: not any(map(lives, processes)))
 
 
 def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(service: Service, database_url: str) -> None:
