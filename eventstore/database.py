@@ -6,18 +6,20 @@ the warnings that the server sends, because a commit that "succeeds" with one ma
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.errors import LedgerError
 from eventstore.statements import Numbered
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECT_TIMEOUT = 5
 """Seconds for one attempt to connect; PostgreSQL may be starting."""
@@ -72,16 +74,26 @@ class Database:
             open=False,
             close_returns=True,
         )
-        self.engine: AsyncEngine = create_async_engine(
+
+    @cached_property
+    def engine(self) -> "AsyncEngine":
+        """SQLAlchemy's view of the pool, for composed reads."""
+        # Only here, for it takes longer to import than all the rest of the process that registers batches.
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+        from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+        return create_async_engine(
             "postgresql+psycopg://",
             poolclass=NullPool,
             async_creator=self._pool.getconn,
-            hide_parameters=True,  # of errors: a filter may be an NHS number
+            hide_parameters=True,  # of errors: a filter may be a token of a recipient
         )
 
     async def _configure(self, connection: LedgerConnection) -> None:
         connection.adapters.register_dumper(Array, ArrayDumper)
         await connection.execute("SET timezone TO 'UTC'")
+        # Whatever the server's own setting: an error that quotes its parameters would reach our log too.
+        await connection.execute("SET log_parameter_max_length_on_error TO 0")
         if self._role is not None:
             await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
 
@@ -95,7 +107,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.engine.dispose()
+        if "engine" in self.__dict__:
+            await self.engine.dispose()
         await self._pool.close()
 
     async def mend(self) -> None:

@@ -69,6 +69,20 @@ async def write(database: Database, statement: Numbered, parameters: Mapping[str
     return await _durably(database, once)
 
 
+async def committed(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
+    """Do `work`, which commits, and return its outcome after a commit without a warning.
+
+    `work` may be called again, as a statement may be run again. Raises as `write` does, and what `work`
+    raises.
+    """
+
+    async def once() -> Outcome:
+        async with database.connection() as connection:
+            return await _without_warning(connection, work(connection))
+
+    return await _durably(database, once)
+
+
 async def transact(database: Database, work: Callable[[LedgerConnection], Awaitable[Outcome]]) -> Outcome:
     """Run all that `work` does with its connection as one transaction, and return what it returns.
 
@@ -83,11 +97,7 @@ async def transact(database: Database, work: Callable[[LedgerConnection], Awaita
             await connection.execute("SELECT pg_logical_emit_message(true, 'status-ledger', 'transaction')")
             return done
 
-    async def once() -> Outcome:
-        async with database.connection() as connection:
-            return await _without_warning(connection, whole(connection))
-
-    return await _durably(database, once)
+    return await committed(database, whole)
 
 
 async def run(connection: LedgerConnection, statement: Numbered, parameters: Mapping[str, Any]) -> list[Any]:

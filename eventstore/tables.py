@@ -158,7 +158,7 @@ registrations = Table(
     CheckConstraint("octet_length(salt) = 16", name="registrations_salt_is_128_bits"),
     Index("registrations_reference_idx", "message_reference", "client_id"),
     Index("registrations_batch_idx", "batch_reference", "message_reference"),
-    Index("registrations_recipient_idx", "recipient_token"),
+    Index("registrations_recipient_idx", "recipient_key_id", "recipient_token"),
     comment="What clients said that they send: one row a message of a batch."
     " Append-only, erasable row by row.",
 )

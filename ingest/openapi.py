@@ -12,7 +12,8 @@ _STATUS = {
 }
 
 
-def _answer(description: str, *statuses: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+def answer(description: str, *statuses: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the entry of an answer `{"status": …}`, with each status that it may give as an example."""
     answer: dict[str, Any] = {
         "description": description,
         "content": {
@@ -25,6 +26,15 @@ def _answer(description: str, *statuses: str, headers: dict[str, Any] | None = N
     if headers:
         answer["headers"] = headers
     return answer
+
+
+COME_BACK_LATER = {
+    "Retry-After": {
+        "description": "whole seconds",
+        "schema": {"type": "integer", "minimum": 5, "maximum": 60},
+    }
+}
+"""The headers of a 429."""
 
 
 def _text(longest: int, example: str) -> dict[str, Any]:
@@ -131,27 +141,22 @@ PATH_ITEM: dict[str, Any] = {
             "content": {"application/json": _BODY, "application/vnd.api+json": _BODY},
         },
         "responses": {
-            "200": _answer("Everything is recorded, or already was", "success"),
-            "401": _answer("Missing, repeated or unknown API key", "Invalid API key"),
-            "403": _answer("Missing, repeated, malformed or wrong signature", "Invalid signature"),
-            "413": _answer("The body is too large", "Request body too large"),
-            "415": _answer("The body has a content encoding", "Unsupported content encoding"),
-            "422": _answer(
+            "200": answer("Everything is recorded, or already was", "success"),
+            "401": answer("Missing, repeated or unknown API key", "Invalid API key"),
+            "403": answer("Missing, repeated, malformed or wrong signature", "Invalid signature"),
+            "413": answer("The body is too large", "Request body too large"),
+            "415": answer("The body has a content encoding", "Unsupported content encoding"),
+            "422": answer(
                 "The body is not strict JSON or breaks a rule, which is named",
                 "data[0].attributes.channel: 'pigeon' is not one of nhsapp, email, sms, letter",
                 "body: not strict JSON: duplicate key",
             ),
-            "429": _answer(
+            "429": answer(
                 "Too much is waiting to be written, or the quarantine is full: come back later",
                 "Too many requests",
-                headers={
-                    "Retry-After": {
-                        "description": "whole seconds",
-                        "schema": {"type": "integer", "minimum": 5, "maximum": 60},
-                    }
-                },
+                headers=COME_BACK_LATER,
             ),
-            "500": _answer("It could not be recorded: send it again", "error"),
+            "500": answer("It could not be recorded: send it again", "error"),
         },
     }
 }

@@ -19,7 +19,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventstore.errors import LedgerError
-from ingest import endpoint, openapi
+from eventstore.recipients import RecipientKeys
+from ingest import batch_routes, endpoint, openapi
+from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
 from ledger import health
 from ledger.issued_keys import IssuedKeys, read_keys
@@ -34,6 +36,7 @@ from query.models import Statuses
 log = structlog.get_logger()
 
 STATUS_OF: dict[type[LedgerError], int] = {
+    InvalidBatch: 422,
     InvalidQuery: 422,
 }
 """The HTTP answer of each error that is the caller's; all others are 500 `{"status": "error"}`.
@@ -145,8 +148,14 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         docs_url=None,  # Swagger's page loads scripts from elsewhere
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
+        # FastAPI's own would tell every URL as it was asked, and its query may be an NHS number.
+        telemetry={"tracing": False, "logs": False, "auto_configure": False},
     )
-    app.include_router(query_routes.routes(lambda: ledger.database, callers.require))
+    app.include_router(
+        batch_routes.routes(lambda: ledger.registrar, callers.require, settings.max_batch_body_bytes)
+    )
+    recipients = RecipientKeys(*settings.recipient_keys)
+    app.include_router(query_routes.routes(lambda: ledger.database, recipients, callers.require))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

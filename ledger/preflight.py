@@ -7,6 +7,8 @@ from psycopg import AsyncConnection, errors, sql
 
 from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
 from eventstore.errors import LedgerError
+from eventstore.recipients import RecipientKeys
+from eventstore.statements import statement
 from eventstore.tables import APPEND_ONLY
 
 SERVICE_ROLE = "ledger_service"
@@ -41,12 +43,19 @@ _DURABLE = {
 """Settings without which an acknowledged callback may be lost, with the values that are safe."""
 
 
-async def inspect(
-    url: str, *, head: str, deployed: bool, allow_unsafe: bool, wanted: str = SERVICE_ROLE
+async def inspect(  # noqa: PLR0913 - all by name
+    url: str,
+    *,
+    head: str,
+    deployed: bool,
+    allow_unsafe: bool,
+    wanted: str = SERVICE_ROLE,
+    recipients: RecipientKeys | None = None,
 ) -> Fitness:
     """Check the database at `url`, whose schema should be at revision `head`, for work as the role `wanted`.
 
-    Raises `DatabaseUnavailable` where it cannot be reached.
+    `recipients` must hold every key that registrations use; None leaves that unchecked. Raises
+    `DatabaseUnavailable` where the database cannot be reached.
     """
     try:
         connection = await AsyncConnection.connect(
@@ -66,6 +75,8 @@ async def inspect(
         if schema:
             return Fitness(None, [*faults, *schema], doubts)
         faults += await _guards(connection)
+        if recipients is not None:
+            faults += await _recipient_keys(connection, recipients)
         if deployed:
             faults += await _privileges(connection)
         if role is None:
@@ -73,11 +84,19 @@ async def inspect(
         return Fitness(role, faults, doubts)
 
 
-async def ensure_fit(
-    url: str, *, head: str, deployed: bool, allow_unsafe: bool, wanted: str = SERVICE_ROLE
+async def ensure_fit(  # noqa: PLR0913 - all by name
+    url: str,
+    *,
+    head: str,
+    deployed: bool,
+    allow_unsafe: bool,
+    wanted: str = SERVICE_ROLE,
+    recipients: RecipientKeys | None = None,
 ) -> Fitness:
     """Do as `inspect`, and raise `UnfitDatabase` naming every fault where there is one."""
-    fitness = await inspect(url, head=head, deployed=deployed, allow_unsafe=allow_unsafe, wanted=wanted)
+    fitness = await inspect(
+        url, head=head, deployed=deployed, allow_unsafe=allow_unsafe, wanted=wanted, recipients=recipients
+    )
     if fitness.faults:
         raise UnfitDatabase("; ".join(fitness.faults))
     return fitness
@@ -129,6 +148,16 @@ async def _guards(connection: AsyncConnection) -> list[str]:
         f"the trigger append_only of {table.name} is missing or not ENABLE ALWAYS"
         for table in APPEND_ONLY
         if table.name not in guarded
+    ]
+
+
+async def _recipient_keys(connection: AsyncConnection, recipients: RecipientKeys) -> list[str]:
+    cursor = await connection.execute(statement("eventstore", "recipient_keys_in_use"))
+    return [
+        f"registrations use the recipient key {key_id}, which is neither RECIPIENT_KEY nor in"
+        " RECIPIENT_KEY_PREVIOUS: nobody would find them by NHS number"
+        for (key_id,) in await cursor.fetchall()
+        if key_id not in recipients.ids
     ]
 
 

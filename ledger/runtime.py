@@ -1,6 +1,7 @@
 """The service's working parts, opened once and closed in order."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 
 import structlog
@@ -9,8 +10,10 @@ from eventstore.appender import Appender
 from eventstore.database import Database
 from eventstore.errors import LedgerError
 from eventstore.group_commit import Limits
+from eventstore.recipients import RecipientKeys
 from ingest.quarantine import Caps, Quarantine
 from ingest.recorder import Recorder
+from ingest.registrar import Registrar
 from ingest.signature import SigningSecrets
 from ledger.database_url import database_url
 from ledger.migration import head
@@ -46,7 +49,7 @@ def signing_secrets(settings: Settings) -> SigningSecrets:
 
 
 class Ledger:
-    """Database, appender, quarantine and recorder under one roof."""
+    """Database, appender, quarantine, recorder and registrar under one roof."""
 
     def __init__(self, settings: Settings) -> None:
         """Take the settings; nothing is opened before `open`."""
@@ -55,6 +58,7 @@ class Ledger:
         self._parts: AsyncExitStack | None = None
         self._database: Database | None = None
         self._recorder: Recorder | None = None
+        self._registrar: Registrar | None = None
 
     @property
     def database(self) -> Database:
@@ -69,6 +73,13 @@ class Ledger:
         if self._recorder is None:
             raise NotOpen
         return self._recorder
+
+    @property
+    def registrar(self) -> Registrar | None:
+        """The open registrar, None where `RECIPIENT_KEY` is not set; raises `NotOpen`."""
+        if self._parts is None:
+            raise NotOpen
+        return self._registrar
 
     async def open(self) -> None:
         """Open everything, or nothing; a second call, even at the same time, does no harm.
@@ -90,7 +101,7 @@ class Ledger:
                 return
             parts, self._parts = self._parts, None
             await parts.aclose()
-            self._database = self._recorder = None
+            self._database = self._recorder = self._registrar = None
         log.info("service.closed")
 
     async def _open(self, parts: AsyncExitStack) -> None:
@@ -103,13 +114,12 @@ class Ledger:
             head=await asyncio.to_thread(head),
             deployed=settings.deployed,
             allow_unsafe=settings.allow_unsafe_database,
+            recipients=RecipientKeys(*settings.recipient_keys),
         )
         for doubt in fitness.doubts:
             log.warning("database.doubted", doubt=doubt)
-        if settings.auditor_api_key is None:
-            log.warning(
-                "setting.missing", setting="AUDITOR_API_KEY", effect="the auditor's routes answer 401"
-            )
+        for setting, effect in _effects_of_what_is_missing(settings):
+            log.warning("setting.missing", setting=setting, effect=effect)
         database = Database(url, role=fitness.role, connections=settings.database_connections)
         await parts.enter_async_context(database)
         limits = Limits(
@@ -122,6 +132,11 @@ class Ledger:
         for queue in (appender, quarantine):
             queue.open()
             parts.push_async_callback(queue.close)
+        if settings.recipient_key is not None:
+            self._registrar = Registrar(
+                url, fitness.role, settings.recipient_keys, max_body_bytes=settings.max_batch_body_bytes
+            )
+            parts.push_async_callback(self._registrar.close)
         self._database = database
         self._recorder = Recorder(
             appender,
@@ -130,3 +145,10 @@ class Ledger:
             supplier=SUPPLIER,
             max_items=settings.max_items,
         )
+
+
+def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.auditor_api_key is None:
+        yield "AUDITOR_API_KEY", "the auditor's routes answer 401"
+    if settings.recipient_key is None:
+        yield "RECIPIENT_KEY", "registration answers 503, and nhsNumber finds nothing"

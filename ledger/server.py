@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from eventstore.recipients import RecipientKeys
 from ledger.database_url import database_url
 from ledger.migration import head
 from ledger.preflight import ensure_fit
@@ -34,6 +35,7 @@ def serve(settings: Settings, host: str, port: int, workers: int, announce: Call
                 head=head(),
                 deployed=settings.deployed,
                 allow_unsafe=settings.allow_unsafe_database,
+                recipients=RecipientKeys(*settings.recipient_keys),
             )
         )
         announce()

@@ -109,7 +109,13 @@ Secrets = Annotated[tuple[Secret, ...], NoDecode]
 class Settings(DatabaseSettings):
     """What the service needs."""
 
-    SECRETS: ClassVar = ("notify_api_key", "client_api_key", "auditor_api_key", "hmac_secret")
+    SECRETS: ClassVar = (
+        "notify_api_key",
+        "client_api_key",
+        "auditor_api_key",
+        "hmac_secret",
+        "recipient_key",
+    )
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
     notify_api_key_previous: Secrets = Field((), description="keys of the supplier that are still accepted")
@@ -123,8 +129,17 @@ class Settings(DatabaseSettings):
         description="the secret that signs callbacks; for NHS Notify `APPLICATION_ID.API_KEY`"
     )
     hmac_secret_previous: Secrets = Field((), description="signing secrets that are still accepted")
+    recipient_key: Secret | None = Field(
+        None,
+        description="the key of the tokens that stand for NHS numbers; without it registration answers 503, "
+        "and `nhsNumber` finds nothing",
+    )
+    recipient_key_previous: Secrets = Field((), description="recipient keys that stored tokens still use")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
+    max_batch_body_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="the largest batch that a client registers, in bytes"
+    )
     max_waiting_requests: int = Field(
         10_000, ge=1, description="callbacks that may wait to be written, then 429"
     )
@@ -133,6 +148,14 @@ class Settings(DatabaseSettings):
     )
     quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")
     quarantine_max_bytes: int = Field(1024**3, ge=0, description="bytes that the quarantine may hold")
+
+    @property
+    def recipient_keys(self) -> tuple[str, ...]:
+        """The ring of recipient keys, the current one first; without a current one it is empty."""
+        if self.recipient_key is None:
+            return ()
+        ring = (self.recipient_key, *self.recipient_key_previous)
+        return tuple(key.get_secret_value() for key in ring)
 
     @field_validator(*(f"{name}_previous" for name in SECRETS), mode="before")
     @classmethod

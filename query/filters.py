@@ -2,7 +2,7 @@
 
 A misspelt, repeated or malformed parameter is refused and named, for it must not return everything; a
 value that no record has is no error. Messages name parameters, never their values: one of them may be an
-NHS number.
+NHS number. That number itself goes no further than to the tokens that are made of it.
 """
 
 import json
@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from eventstore.errors import LedgerError
+from eventstore.recipients import RecipientKeys, ten_digits
 from query.cursors import MalformedCursor, Position, decode
 
 MOST_RECORDS = 10_000
@@ -119,6 +120,12 @@ class Filters(BaseModel):
     message_status: str | None = Field(None, description="the message's status")
     message_id: str | None = Field(None, description="the supplier's id of the message")
     message_reference: str | None = Field(None, description="the client's reference of the message")
+    batch_reference: str | None = Field(None, description="messages registered in this batch")
+    nhs_number: str | None = Field(
+        None,
+        repr=False,
+        description="messages registered for this recipient, spaces tolerated; better asked with POST",
+    )
     created_at: _Period = Field(
         None,
         alias="created_at",
@@ -143,7 +150,9 @@ class Query(NamedTuple):
 
     filters: Filters
     given: dict[str, str]
-    """The parameters that were given, but for `limit` and `cursor`: what the next page repeats."""
+    """What is asked, but for `limit` and `cursor`: what a cursor is made for. A token is the NHS number's."""
+    tokens: dict[str, bytes]
+    """The tokens of the recipient who is asked for, by the id of their key; none finds nothing."""
     after: Position | None
     client: str | None = None
     """Whose registered messages alone are asked for; None asks for every client's."""
@@ -155,16 +164,20 @@ class Query(NamedTuple):
 
     @property
     def unmatchable(self) -> bool:
-        """Whether a value holds what no record can: NUL, or half a surrogate pair."""
-        return any("\0" in value or not _is_unicode(value) for value in self.given.values())
+        """Whether no record can match: NUL or half a surrogate pair in a value, a recipient without token."""
+        return (self.filters.nhs_number is not None and not self.tokens) or any(
+            "\0" in value or not _is_unicode(value) for value in self.given.values()
+        )
 
 
-def from_parameters(parameters: Iterable[tuple[str, str]], client: str | None = None) -> Query:
+def from_parameters(
+    parameters: Iterable[tuple[str, str]], recipients: RecipientKeys, client: str | None = None
+) -> Query:
     """Return the question that the parameters of a URL ask of a client's messages; raises `InvalidQuery`."""
-    return _query(_unique(parameters), client, strict=False)
+    return _query(_unique(parameters), recipients, client, strict=False)
 
 
-def from_json(body: bytes, client: str | None = None) -> Query:
+def from_json(body: bytes, recipients: RecipientKeys, client: str | None = None) -> Query:
     """Return the question that a JSON object asks of a client's messages; raises `InvalidQuery`."""
     try:
         value = json.loads(body, object_pairs_hook=_unique)
@@ -172,7 +185,7 @@ def from_json(body: bytes, client: str | None = None) -> Query:
         raise InvalidQuery("body: not JSON") from error
     if not isinstance(value, dict):
         raise InvalidQuery("body: must be an object")
-    return _query(value, client, strict=True)
+    return _query(value, recipients, client, strict=True)
 
 
 def _made_for(given: dict[str, str], client: str | None) -> dict[str, str]:
@@ -188,7 +201,9 @@ def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return unique
 
 
-def _query(parameters: dict[str, Any], client: str | None, *, strict: bool) -> Query:
+def _query(
+    parameters: dict[str, Any], recipients: RecipientKeys, client: str | None, *, strict: bool
+) -> Query:
     for name in parameters:
         if name not in ALLOWED:
             raise InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
@@ -198,10 +213,16 @@ def _query(parameters: dict[str, Any], client: str | None, *, strict: bool) -> Q
     except ValidationError as error:
         raise _invalid(error) from None
     given = {name: str(value) for name, value in parameters.items() if name not in ("limit", "cursor")}
+    tokens = {}
+    if filters.nhs_number is not None:
+        digits = ten_digits(filters.nhs_number)
+        tokens = recipients.tokens(digits) if digits is not None else {}
+        given["nhsNumber"] = next((token.hex() for token in tokens.values()), "")
     if filters.cursor is None:
-        return Query(filters, given, None, client)
+        return Query(filters, given, tokens, None, client)
     try:
-        return Query(filters, given, decode(filters.cursor, _made_for(given, client)), client)
+        after = decode(filters.cursor, _made_for(given, client))
+        return Query(filters, given, tokens, after, client)
     except MalformedCursor as error:
         raise InvalidQuery("cursor: not one that this service gave for these filters") from error
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from eventstore.caller import Caller, Scope
 from eventstore.database import Database
+from eventstore.recipients import RecipientKeys
 from query import cursors
 from query.filters import Filters, Query, from_json, from_parameters
 from query.history import message_timeline
@@ -65,7 +66,7 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-def routes(database: Callable[[], Database], require: Require) -> APIRouter:
+def routes(database: Callable[[], Database], recipients: RecipientKeys, require: Require) -> APIRouter:
     """Return the routes over `database` (asked for at each request: it opens with the service).
 
     A client sees its own messages or, with a key that sees all, every client's; an auditor sees every one.
@@ -98,11 +99,11 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
         Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
         """
-        query = from_parameters(request.query_params.multi_items(), caller.sees_only)
+        query = from_parameters(request.query_params.multi_items(), recipients, caller.sees_only)
         records, cursor = await page(query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
-        following = urlencode({**query.given, "limit": query.filters.limit, "cursor": cursor})
+        following = urlencode({**request.query_params, "limit": query.filters.limit, "cursor": cursor})
         links = Links(next=f"{STATUSES}?{following}", cursor=cursor)
         response.headers["Link"] = f'<{links.next}>; rel="next"'
         return Statuses.model_construct(status="success", data=records, links=links)
@@ -125,7 +126,7 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
 
         For the next page send the same body with `cursor` from `links`.
         """
-        records, cursor = await page(from_json(await _body(request), caller.sees_only))
+        records, cursor = await page(from_json(await _body(request), recipients, caller.sees_only))
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
         return Statuses.model_construct(
@@ -144,7 +145,7 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
         steps = await message_timeline(database(), message_id)
         if not steps:
             raise HTTPException(404)
-        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)]))
+        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)], recipients))
         record = Record.model_construct(**rows[0]._mapping) if rows else None  # noqa: SLF001
         return TimelineAnswer(
             data=MessageTimeline(

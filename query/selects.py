@@ -2,74 +2,136 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, false, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Subquery,
+    Table,
+    and_,
+    exists,
+    false,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.base import ColumnCollection
 
 from eventstore.tables import registrations
 from projections.tables import channel_status, message_status
 from query.filters import Query
-
-_ONE_CHANNEL = channel_status.join(message_status, message_status.c.message_id == channel_status.c.message_id)
 
 
 def statuses(query: Query) -> Select[Any]:
     """Return the select of one page and one record more, which tells whether another page follows.
 
     A record of a message is its latest status; with a channel, its latest on that channel. Newest first,
-    ties by message id. The keyset condition is written so that the index on the sort key is entered
-    at its first part.
+    ties by message id.
+    """
+    if query.unmatchable:
+        return _records(None).where(false())
+    records = _records(query.filters.channel)
+    if query.client is not None:
+        records = records.where(*_seen_by(query.client))
+    references = _registered(query)
+    if references is not None:
+        records = _of(references, records)
+    record = records.selected_columns
+    return (
+        records.where(*_conditions(query, record))
+        .order_by(record.created_at.desc(), record.message_id)
+        .limit(query.filters.limit + 1)
+    )
+
+
+def _records(channel: str | None) -> Select[Any]:
+    """Return every message's record or, where a channel is asked for, every message's on that channel."""
+    facts: Table = message_status
+    source: FromClause = message_status
+    if channel is not None:
+        asked = and_(
+            channel_status.c.message_id == message_status.c.message_id, channel_status.c.channel == channel
+        )
+        facts, source = channel_status, channel_status.join(message_status, asked)
+    return select(
+        facts.c.recorded_at.label("created_at"),
+        facts.c.message_id,
+        message_status.c.message_reference,
+        facts.c.channel,
+        facts.c.channel_status,
+        facts.c.supplier_status,
+        message_status.c.message_status,
+        facts.c.occurred_at,
+        facts.c.delivered_at,
+        facts.c.read_at,
+        facts.c.failed_at,
+    ).select_from(source)
+
+
+def _conditions(query: Query, record: ColumnCollection[str, ColumnElement[Any]]) -> list[ColumnElement[bool]]:
+    """Return what the filters ask of a record, and where the page begins.
+
+    The keyset condition is written so that the index on the sort key is entered at its first part.
     """
     filters, after = query.filters, query.after
-    facts, source = (
-        (message_status, message_status) if filters.channel is None else (channel_status, _ONE_CHANNEL)
-    )
-    created_at, message_id = facts.c.recorded_at, facts.c.message_id
     conditions: list[ColumnElement[bool]] = [
         column == value
         for column, value in (
-            (facts.c.channel, filters.channel),
-            (facts.c.supplier_status, filters.supplier_status),
-            (facts.c.channel_status, filters.channel_status),
-            (message_status.c.message_status, filters.message_status),
-            (message_id, filters.message_id),
-            (message_status.c.message_reference, filters.message_reference),
+            (record.supplier_status, filters.supplier_status),
+            (record.channel_status, filters.channel_status),
+            (record.message_status, filters.message_status),
+            (record.message_id, filters.message_id),
+            (record.message_reference, filters.message_reference),
         )
         if value is not None
     ]
     if filters.created_at is not None:
-        conditions += [created_at >= filters.created_at.start, created_at < filters.created_at.end]
+        conditions.append(record.created_at >= filters.created_at.start)
+        conditions.append(record.created_at < filters.created_at.end)
     if filters.created_after is not None:
-        conditions.append(created_at > filters.created_after.start)
+        conditions.append(record.created_at > filters.created_after.start)
     if filters.created_before is not None:
-        conditions.append(created_at < filters.created_before.start)
+        conditions.append(record.created_at < filters.created_before.start)
     if after is not None:
-        conditions += [
-            created_at <= after.created_at,
-            or_(created_at < after.created_at, message_id > after.message_id),
-        ]
+        conditions.append(record.created_at <= after.created_at)
+        conditions.append(or_(record.created_at < after.created_at, record.message_id > after.message_id))
+    return conditions
+
+
+def _registered(query: Query) -> Subquery | None:
+    """Return the references, each once, that are registered as the filters ask; None where they do not.
+
+    All that is asked must be true of one registration.
+    """
+    conditions = []
+    if query.filters.batch_reference is not None:
+        conditions.append(registrations.c.batch_reference == query.filters.batch_reference)
+    if query.filters.nhs_number is not None:
+        conditions.append(registrations.c.recipient_key_id.in_(query.tokens))
+        conditions.append(registrations.c.recipient_token.in_(query.tokens.values()))
+    if not conditions:
+        return None
     if query.client is not None:
-        conditions += _seen_by(query.client)
-    if query.unmatchable:
-        conditions = [false()]
-    return (
-        select(
-            created_at.label("created_at"),
-            message_id,
-            message_status.c.message_reference,
-            facts.c.channel,
-            facts.c.channel_status,
-            facts.c.supplier_status,
-            message_status.c.message_status,
-            facts.c.occurred_at,
-            facts.c.delivered_at,
-            facts.c.read_at,
-            facts.c.failed_at,
-        )
-        .select_from(source)
-        .where(*conditions)
-        .order_by(created_at.desc(), message_id)
-        .limit(filters.limit + 1)
+        conditions.append(registrations.c.client_id == query.client)
+    return select(registrations.c.message_reference).where(*conditions).distinct().subquery("registered")
+
+
+def _of(references: Subquery, records: Select[Any]) -> Select[Any]:
+    """Return the records of these references, looked up one by one before anything else is asked of them.
+
+    OFFSET 0 keeps PostgreSQL from any other way: it takes the messages of a batch to be spread evenly over
+    time, and would look for the few of an old one among all that came since, newest first.
+    """
+    of_one = (
+        records.where(message_status.c.message_reference == references.c.message_reference)
+        .offset(literal_column("0"))
+        .lateral("record")
     )
+    return select(*of_one.c).select_from(references.join(of_one, true()))
 
 
 def _seen_by(client: str) -> list[ColumnElement[bool]]:

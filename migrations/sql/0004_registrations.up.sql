@@ -23,7 +23,8 @@ COMMENT ON COLUMN registrations.recipient_key_id IS 'names the recipient key wit
 
 CREATE INDEX registrations_reference_idx ON registrations (message_reference, client_id);
 CREATE INDEX registrations_batch_idx ON registrations (batch_reference, message_reference);
-CREATE INDEX registrations_recipient_idx ON registrations (recipient_token);
+-- The key first: a start then steps from key to key to see which are in use (recipient_keys_in_use.sql).
+CREATE INDEX registrations_recipient_idx ON registrations (recipient_key_id, recipient_token);
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registrations
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

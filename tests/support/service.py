@@ -18,6 +18,7 @@ from tests.support.supplier import (
     CLIENT_API_KEY,
     HMAC_SECRET,
     NOTIFY_API_KEY,
+    RECIPIENT_KEY,
     signed,
 )
 
@@ -29,6 +30,7 @@ ENVIRONMENT = {
     "CLIENT_API_KEY": CLIENT_API_KEY,
     "AUDITOR_API_KEY": AUDITOR_API_KEY,
     "HMAC_SECRET": HMAC_SECRET,
+    "RECIPIENT_KEY": RECIPIENT_KEY,
     "LOG_LEVEL": "info",
 }
 

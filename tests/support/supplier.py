@@ -9,6 +9,7 @@ NOTIFY_API_KEY = "test-notify-key"
 CLIENT_API_KEY = "test-client-key"
 AUDITOR_API_KEY = "test-auditor-key"
 HMAC_SECRET = "TEST_APPLICATION.test-api-key"
+RECIPIENT_KEY = "test-recipient-key"
 
 SECRETS = SigningSecrets(HMAC_SECRET)
 

@@ -17,6 +17,7 @@ from eventstore.events import Delivery
 from eventstore.group_commit import Closed, Limits, Overloaded
 from projections.projection import folds
 from tests.integration.conftest import OwnServer
+from tests.support.breaking import WARNING, Breaking, warning_at_each_statement, warning_at_the_commit
 from tests.support.database import at, execute, make_template
 from tests.support.events import RECEIVED, deliver, event
 
@@ -143,21 +144,13 @@ async def test_one_entry_twice_in_a_batch_is_written_once(database: Database, da
     assert counts(database_url) == (2, 1, 1)
 
 
-class Breaking(Database):
-    """A database whose connections are lost a few times, before the statement or after its commit."""
+class BreakingAppends(Breaking):
+    """The same of the connections that the appender keeps."""
 
     def __init__(self, url: str, lose: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__(url, role="ledger_service")
-        self.url = url
-        self.lose = lose
-        self.left = times
-        self.mended = 0
+        super().__init__(url, lose, times)
         self.execute = prepared.run
         monkeypatch.setattr(prepared, "run", self.break_and_execute)
-
-    async def mend(self) -> None:
-        self.mended += 1
-        await super().mend()
 
     async def break_and_execute(self, lent: LedgerConnection, *statement: Any) -> list[Any]:
         breaks, self.left = self.left > 0, self.left - 1
@@ -169,16 +162,13 @@ class Breaking(Database):
             await lent.execute("SELECT 'the answer'")  # which is lost
         return rows
 
-    def terminate(self, lent: LedgerConnection) -> None:
-        assert execute(self.url, f"SELECT pg_terminate_backend({lent.info.backend_pid}, 10000)") == [(True,)]
-
 
 @pytest.mark.parametrize("lose", ["before", "after"])
 async def test_a_lost_connection_is_replaced_and_the_append_recorded_once(
     database_url: str, lose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        Breaking(database_url, lose, ATTEMPTS - 1, monkeypatch) as database,
+        BreakingAppends(database_url, lose, ATTEMPTS - 1, monkeypatch) as database,
         appending(database) as appender,
     ):
         assert await appender.append(told()) == NEW
@@ -190,7 +180,7 @@ async def test_a_database_that_stays_lost_is_said_and_the_next_append_finds_it_b
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        Breaking(database_url, "before", ATTEMPTS, monkeypatch) as database,
+        BreakingAppends(database_url, "before", ATTEMPTS, monkeypatch) as database,
         appending(database) as appender,
     ):
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
@@ -199,23 +189,8 @@ async def test_a_database_that_stays_lost_is_said_and_the_next_append_finds_it_b
     assert counts(database_url) == (1, 1, 0)
 
 
-WARNING = """
-    CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE WARNING 'canceling wait for synchronous replication due to user request';
-        RETURN NULL;
-    END
-    $$
-"""
-WARN_EACH_TIME = "CREATE TRIGGER warns AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION warn()"
-WARN_AT_THE_COMMIT = (
-    "CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED"
-    " FOR EACH ROW EXECUTE FUNCTION warn()"
-)
-
-
 async def test_a_commit_with_a_warning_is_never_a_success(database: Database, database_url: str) -> None:
-    execute(database_url, WARNING, WARN_EACH_TIME)
+    execute(database_url, WARNING, warning_at_each_statement("events"))
     async with appending(database) as appender:
         with pytest.raises(DatabaseUnavailable, match="canceling wait for synchronous replication"):
             await appender.append(told())
@@ -227,14 +202,17 @@ async def test_a_commit_with_a_warning_is_never_a_success(database: Database, da
 async def test_after_a_commit_with_a_warning_one_without_is_the_answer(
     database: Database, database_url: str
 ) -> None:
-    execute(database_url, WARNING, WARN_AT_THE_COMMIT)  # a row that is there already warns no more
+    # A row that is there already warns no more.
+    execute(database_url, WARNING, warning_at_the_commit("events"))
     async with appending(database) as appender:
         assert await appender.append(told()) == NEW
     assert counts(database_url) == (1, 1, 0)
 
 
 async def test_a_notice_that_is_no_warning_is_a_success(database: Database, database_url: str) -> None:
-    execute(database_url, WARNING.replace("RAISE WARNING", "RAISE NOTICE"), WARN_EACH_TIME)
+    execute(
+        database_url, WARNING.replace("RAISE WARNING", "RAISE NOTICE"), warning_at_each_statement("events")
+    )
     async with appending(database) as appender:
         assert await appender.append(told()) == NEW
 
@@ -313,7 +291,7 @@ async def test_writers_with_the_same_keys_in_any_order_never_deadlock(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        Breaking(database_url, "never", 0, monkeypatch) as database,
+        BreakingAppends(database_url, "never", 0, monkeypatch) as database,
         appending(database, Limits(batch_rows=30), writers=6) as appender,
     ):
         for turn in range(30):

@@ -21,12 +21,15 @@ import ledger
 import projections
 import query
 from eventstore.errors import LedgerError
+from ingest.batch_routes import BatchRegistered
+from ingest.batches import read as read_batch
 from ingest.callbacks import read
 from ledger.app import STATUS_OF, StatusLedger, create_app
 from ledger.health import Health, Readiness
 from ledger.settings import Settings
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
+from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.routes import routes_of
 from tests.support.service import ENVIRONMENT
@@ -104,6 +107,8 @@ async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(unopened: Sett
         answer = await client.post("/api/status/create", content=content, headers=signed(content))
         assert told(answer) == (500, {"status": "error"})
         assert told(await client.get("/api/statuses", headers=CLIENT)) == (500, {"status": "error"})
+        answer = await client.post(BATCH, content=batch(message("1")), headers=CLIENT)
+        assert told(answer) == (500, {"status": "error"})
 
 
 # Headers
@@ -124,6 +129,9 @@ async def every_kind_of_answer(client: httpx.AsyncClient, database_url: str) -> 
         await client.delete("/api/statuses", headers=CLIENT),
         await client.post("/api/statuses/search", json={}, headers=CLIENT),
         await client.post("/api/statuses/search", content=b" " * 70_000, headers=CLIENT),
+        await client.post(BATCH, content=batch(message("1")), headers=CLIENT),
+        await client.post(BATCH, content=b"x", headers=CLIENT),
+        await client.post(BATCH, content=b"x", headers=CLIENT | {"content-encoding": "gzip"}),
         await client.get("/api/messages/m/timeline", headers=AUDITOR),
         await client.get("/api/messages/unknown/timeline", headers=AUDITOR),
         await client.get("/api/healthcheck"),
@@ -149,7 +157,8 @@ async def test_every_answer_is_json_with_an_id_of_its_own_and_is_never_stored(
     client: httpx.AsyncClient, database_url: str
 ) -> None:
     answers = await every_kind_of_answer(client, database_url)
-    assert {200, 401, 403, 404, 405, 413, 422, 500, 503} == {answer.status_code for answer in answers}
+    expected = {200, 201, 401, 403, 404, 405, 413, 415, 422, 500, 503}
+    assert {answer.status_code for answer in answers} == expected
     for answer in answers:
         asked = f"{answer.request.method} {answer.request.url} {answer.status_code}"
         assert answer.headers["content-type"] == "application/json", asked
@@ -186,6 +195,7 @@ async def test_another_method_is_405_and_names_the_right_one(unopened: Settings)
             ("POST", "/api/statuses", "GET"),
             ("GET", "/api/statuses/search", "POST"),
             ("PUT", "/api/status/create", "POST"),
+            ("GET", BATCH, "POST"),
             ("DELETE", "/api/messages/m/timeline", "GET"),
             ("POST", "/api/healthcheck", "GET"),
         ):
@@ -202,8 +212,12 @@ ANSWERS = {
     "eventstore.durable.Unrecorded": 500,
     "eventstore.group_commit.Closed": 500,
     "eventstore.group_commit.Overloaded": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.batches.InvalidBatch": 422,
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
+    "ingest.registering.UnknownRecipientKey": 500,
+    "ingest.registrar.RegistrationFailed": 500,
+    "ingest.registrar.TooSlow": 500,  # the batch's route answers it with 408 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
     "ledger.api_keys.ClientTaken": 500,
     "ledger.api_keys.KeyUnknown": 500,
@@ -296,6 +310,7 @@ async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log
 
 DECLARED = {
     "POST /api/status/create": {200, 401, 403, 413, 415, 422, 429, 500},
+    "POST /api/message/batch": {201, 401, 408, 413, 415, 422, 429, 500, 503},
     "GET /api/statuses": {200, 401, 422, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
     "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
@@ -305,7 +320,7 @@ DECLARED = {
 """The answers of the contract."""
 
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (Health, Readiness, Refusal, Statuses, TimelineAnswer)
+    model.__name__: model for model in (BatchRegistered, Health, Readiness, Refusal, Statuses, TimelineAnswer)
 }
 
 
@@ -401,6 +416,13 @@ def test_the_declared_example_of_a_callback_is_accepted(openapi: dict[str, Any])
     assert contents.keys() == {"application/json", "application/vnd.api+json"}
     for content in contents.values():
         assert len(read(json.dumps(content["example"]).encode(), datetime.now(UTC), max_items=1)) == 1
+
+
+def test_the_declared_example_of_a_batch_is_accepted(openapi: dict[str, Any]) -> None:
+    contents = operations(openapi)["POST /api/message/batch"]["requestBody"]["content"]
+    assert contents.keys() == {"application/json", "application/vnd.api+json"}
+    for content in contents.values():
+        assert len(read_batch(json.dumps(content["example"]).encode()).messages) == 1
 
 
 def test_the_declared_examples_of_a_filter_are_accepted(openapi: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ OPEN = "open"
 
 RULES: dict[str, str] = {
     "POST /api/status/create": SUPPLIER,
+    "POST /api/message/batch": Scope.BATCHES_WRITE,
     "GET /api/statuses": Scope.STATUSES_READ,
     "POST /api/statuses/search": Scope.STATUSES_READ,
     "GET /api/messages/{message_id}/timeline": Scope.AUDIT_READ,

@@ -7,6 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from eventstore.database import DatabaseUnavailable
+from eventstore.recipients import RecipientKeys, recipient_key_id
+from eventstore.statements import statement
 from eventstore.tables import APPEND_ONLY
 from ledger.commands.opened import RoleMissing, opened_database
 from ledger.migration import head
@@ -77,6 +79,44 @@ async def test_tables_without_their_guard_are_refused_by_name(database_url: str,
             f"the trigger append_only of {table} is missing or not ENABLE ALWAYS"
             for table in TABLES[:unguarded]
         ]
+
+
+# Recipient keys ----------------------------------------------------------------------------------------
+
+
+async def inspected_with(url: str, *keys: str) -> list[str]:
+    """Return the faults that a service with this ring of recipient keys finds."""
+    ring = RecipientKeys(*keys)
+    fitness = await inspect(url, head=head(), deployed=False, allow_unsafe=True, recipients=ring)
+    return fitness.faults
+
+
+async def test_a_recipient_key_that_registrations_use_must_be_in_the_ring(database_url: str) -> None:
+    assert await inspected_with(database_url) == []
+    used = ("one key", "another", "a third")
+    for key in used:
+        execute(
+            database_url,
+            "INSERT INTO registrations (entry_id, client_id, batch_reference, message_reference,"  # noqa: S608 - our own words
+            " routing_plan_id, recipient_key_id, recipient_token, salt)"
+            f" SELECT gen_random_uuid(), 'client', '{key}', number, 'plan', '{recipient_key_id(key)}',"
+            " sha256(number::text::bytea), substr(sha256(number::text::bytea), 1, 16)"
+            " FROM generate_series(1, 500) AS number",
+        )
+    assert await inspected_with(database_url, *used) == []
+    assert await inspected_with(database_url, "a new one", *used) == []
+    for missing in used:
+        (fault,) = await inspected_with(database_url, *(key for key in used if key != missing))
+        assert fault.startswith(f"registrations use the recipient key {recipient_key_id(missing)}, which is ")
+    assert len(await inspected_with(database_url)) == 3
+    assert (await inspected(database_url)).faults == [], "a command that needs no key asks for none"
+
+
+async def test_the_keys_in_use_are_found_without_reading_the_table(database_url: str) -> None:
+    query = statement("eventstore", "recipient_keys_in_use")
+    plan = execute(database_url, "SET enable_seqscan = off", f"EXPLAIN {query}")
+    assert "Seq Scan" not in str(plan)
+    assert str(plan).count("registrations_recipient_idx") == 2
 
 
 # The server --------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ingest.signature import SigningSecrets
 from ledger.app import create_app
 from ledger.settings import Settings
 from query.cursors import Position, encode
+from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.supplier import body, delivered, item
 
@@ -30,6 +31,8 @@ KEYS = {
     "AUDITOR_API_KEY": "marked-auditor-key",
     "HMAC_SECRET": "MARKED_APPLICATION.marked-api-key",
     "HMAC_SECRET_PREVIOUS": "MARKED_OLD_APPLICATION.marked-old-api-key",
+    "RECIPIENT_KEY": "marked-recipient-key",
+    "RECIPIENT_KEY_PREVIOUS": "marked-old-recipient-key",
 }
 WRONG_KEY = "marked-wrong-key"
 WRONG_SIGNATURE = "f00dfeed" * 8
@@ -121,6 +124,16 @@ async def callbacks(client: httpx.AsyncClient) -> list[httpx.Response]:
     ]
 
 
+async def batches(client: httpx.AsyncClient) -> list[httpx.Response]:
+    """Return the answers to a batch; of all that may be wrong with one tells test_personal_data.py."""
+    content = batch(message("m", NHS_NUMBER))
+    return [
+        await client.post(BATCH, content=content, headers=CLIENT),
+        await client.post(BATCH, content=content, headers={"x-api-key": WRONG_KEY}),
+        await client.post(BATCH, content=content[:-1], headers=CLIENT),
+    ]
+
+
 async def queries(client: httpx.AsyncClient) -> list[httpx.Response]:
     """Return the answers to questions of every kind."""
     cursors = [
@@ -142,6 +155,8 @@ async def queries(client: httpx.AsyncClient) -> list[httpx.Response]:
                 "messageStatus",
                 "messageId",
                 "messageReference",
+                "batchReference",
+                "nhsNumber",
                 "created_at",
                 "createdAfter",
                 "createdBefore",
@@ -192,12 +207,14 @@ def break_database(url: str) -> None:
 async def test_no_secret_and_no_nhs_number_is_told(
     client: httpx.AsyncClient, database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answers = await callbacks(client) + await queries(client)
+    answers = await callbacks(client) + await batches(client) + await queries(client)
     break_database(database_url)
-    answers += await callbacks(client) + await queries(client)
+    answers += await callbacks(client) + await batches(client) + await queries(client)
     told = capfd.readouterr()
 
-    assert {answer.status_code for answer in answers} == {200, 401, 403, 404, 405, 413, 415, 422, 429, 500}
+    assert {answer.status_code for answer in answers} == {
+        *(200, 201, 401, 403, 404, 405, 413, 415, 422, 429, 500)
+    }
     events = {json.loads(line)["event"] for line in told.err.splitlines()}
     assert events >= {
         "callback.recorded",
@@ -242,8 +259,10 @@ async def test_a_developers_terminal_shows_no_more(
         httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as client,
     ):
         await callbacks(client)
+        await batches(client)
         break_database(database_url)
         await callbacks(client)
+        await batches(client)
         await queries(client)
     assert "callback.failed" in terminal.getvalue()
     assert "request.failed" in terminal.getvalue()

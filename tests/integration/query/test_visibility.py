@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy import create_engine
 
 from eventstore.caller import Scope
+from eventstore.recipients import RecipientKeys
 from query.filters import from_parameters
 from query.selects import statuses
 from tests.support.clients import issued, register
@@ -329,7 +330,7 @@ def many(postgres: str) -> Iterator[str]:
 
 def plan(url: str, client: str, mode: str, asked: Iterable[tuple[str, str]]) -> str:
     """Return the plan of a client's question, as the service prepares it."""
-    compiled = statuses(from_parameters(asked, client)).compile(
+    compiled = statuses(from_parameters(asked, RecipientKeys(), client)).compile(
         create_engine("postgresql+psycopg://"), compile_kwargs={"render_postcompile": True}
     )
     with psycopg.connect(url) as connection:

@@ -91,7 +91,9 @@ def test_all_that_is_wrong_is_told_at_once(environment: Environment) -> None:
         assert told.count(expected) == 1
 
 
-@pytest.mark.parametrize("name", ["AUDITOR_API_KEY", "DATABASE_URL", "LOG_LEVEL", "MAX_ITEMS"])
+@pytest.mark.parametrize(
+    "name", ["AUDITOR_API_KEY", "RECIPIENT_KEY", "DATABASE_URL", "LOG_LEVEL", "MAX_ITEMS"]
+)
 @pytest.mark.parametrize("value", ["", " "], ids=["empty", "blank"])
 def test_an_optional_one_that_is_blank_counts_as_unset(
     environment: Environment, name: str, value: str
@@ -102,7 +104,9 @@ def test_an_optional_one_that_is_blank_counts_as_unset(
     assert Settings.load() == unset
 
 
-@pytest.mark.parametrize("name", ["AUDITOR_API_KEY", "DATABASE_URL", "MIGRATION_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "name", ["AUDITOR_API_KEY", "RECIPIENT_KEY", "DATABASE_URL", "MIGRATION_DATABASE_URL"]
+)
 def test_an_optional_one_that_is_an_unresolved_reference_stops_the_start(
     environment: Environment, name: str
 ) -> None:
@@ -143,6 +147,16 @@ def test_previous_secrets_that_are_no_use_stop_the_start_by_name(
 ) -> None:
     environment(**{f"{name}_PREVIOUS": listed})
     assert complaint() == f"The settings do not allow a start: {name}_PREVIOUS {wrong}"
+
+
+def test_the_ring_of_recipient_keys_begins_with_the_current_one(environment: Environment) -> None:
+    environment(RECIPIENT_KEY="sesame-1", RECIPIENT_KEY_PREVIOUS="sesame-2,sesame-3")
+    assert Settings.load().recipient_keys == ("sesame-1", "sesame-2", "sesame-3")
+
+
+def test_without_a_current_recipient_key_there_is_no_ring(environment: Environment) -> None:
+    environment(RECIPIENT_KEY_PREVIOUS="sesame-2")
+    assert Settings.load().recipient_keys == ()
 
 
 def test_a_secret_that_is_no_text_stops_the_start_by_name(environment: Environment) -> None:

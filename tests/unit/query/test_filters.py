@@ -3,6 +3,7 @@
 import contextlib
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,10 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.cursors import Position, encode
-from query.filters import ALLOWED, InvalidQuery, Query, from_json, from_parameters, period
+from eventstore.recipients import RecipientKeys
+from query import filters
+from query.cursors import Position, decode, encode, fingerprint
+from query.filters import ALLOWED, InvalidQuery, Query, period
 
-NHS_NUMBER = "9991234567"
+NHS_NUMBER = "9991234608"
+OTHER_NHS_NUMBER = "9990548609"
+KEYS = RecipientKeys("recipient key", "the one before")
+
+from_parameters = partial(filters.from_parameters, recipients=KEYS)
+from_json = partial(filters.from_json, recipients=KEYS)
+
 TEXT_FILTERS = (
     "channel",
     "supplierStatus",
@@ -21,6 +30,7 @@ TEXT_FILTERS = (
     "messageStatus",
     "messageId",
     "messageReference",
+    "batchReference",
 )
 TIME_FILTERS = ("created_at", "createdAfter", "createdBefore")
 
@@ -166,7 +176,7 @@ def test_every_filter_is_read_from_a_url_and_from_json_alike() -> None:
     from_url, searched = from_parameters(given.items()), from_json(json.dumps(given).encode())
     assert from_url == searched
     assert from_url.given == given
-    assert from_url.filters.model_dump(exclude={"limit", "cursor"}, by_alias=True) == {
+    assert from_url.filters.model_dump(exclude={"limit", "cursor", "nhs_number"}, by_alias=True) == {
         **{name: given[name] for name in TEXT_FILTERS},
         **dict.fromkeys(TIME_FILTERS, period("2026-11-23")),
     }
@@ -275,7 +285,7 @@ def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     assert refusal(from_json, body) == "body: must be an object"
 
 
-@pytest.mark.parametrize("name", [*TEXT_FILTERS, "cursor"])
+@pytest.mark.parametrize("name", [*TEXT_FILTERS, "nhsNumber", "cursor"])
 @pytest.mark.parametrize(
     "value", [NHS_NUMBER, "true", "NaN", "1e999", "[]", f'["{NHS_NUMBER}"]', '{"a": "b"}']
 )
@@ -309,6 +319,69 @@ def test_an_ordinary_value_may_match() -> None:
     assert not from_json(json.dumps(dict.fromkeys(TEXT_FILTERS, "é😀" * 9999)).encode()).unmatchable
 
 
+# Recipients
+
+
+@pytest.mark.parametrize("written", [NHS_NUMBER, "999 123 4608", f" {NHS_NUMBER} ", "9 9 9 1234608"])
+def test_a_recipient_is_asked_for_by_a_token_under_every_key_of_the_ring(written: str) -> None:
+    for query in (
+        from_parameters([("nhsNumber", written)]),
+        from_json(json.dumps({"nhsNumber": written}).encode()),
+    ):
+        assert query.tokens == KEYS.tokens(NHS_NUMBER)
+        assert len(query.tokens) == 2
+        assert not query.unmatchable
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "9991234609",
+        "999123456",
+        "99912346080",
+        "999-123-4608",
+        "999\t1234608",
+        "\uff19991234608",
+        "nonsense",
+        "a\0b",
+        "\ud800",
+    ],
+)
+def test_a_recipient_that_nobody_can_be_is_no_error_and_is_found_by_nothing(written: str) -> None:
+    query = from_json(json.dumps({"nhsNumber": written}).encode())
+    assert query.tokens == {}
+    assert query.unmatchable
+    assert query.given == {"nhsNumber": ""}
+
+
+def test_without_a_recipient_key_no_recipient_is_found() -> None:
+    query = filters.from_parameters([("nhsNumber", NHS_NUMBER)], RecipientKeys())
+    assert query.tokens == {}
+    assert query.unmatchable
+
+
+def test_an_nhs_number_goes_no_further_than_to_its_tokens() -> None:
+    query = from_parameters([("nhsNumber", "999 123 4608"), ("channel", "sms")])
+    for written in (NHS_NUMBER, "999 123 4608"):
+        assert written not in f"{query!r}{query}{query.given}"
+
+
+def test_a_cursor_for_one_recipient_is_refused_for_another_and_tells_neither() -> None:
+    question = from_parameters([("nhsNumber", NHS_NUMBER)])
+    cursor = encode(Position(utc(2026, 11, 23, 9), "m"), question.given)
+    same = from_json(json.dumps({"nhsNumber": "999 123 4608", "cursor": cursor}).encode())
+    assert same.after == Position(utc(2026, 11, 23, 9), "m")
+    for other in (OTHER_NHS_NUMBER, "nonsense"):
+        assert "not one that this service gave" in refusal(
+            from_parameters, [("nhsNumber", other), ("cursor", cursor)]
+        )
+    # Eight hex digits of a plain hash would be enough to find the one number in ten thousand million.
+    assert fingerprint(question.given) != fingerprint({"nhsNumber": NHS_NUMBER})
+    assert decode(cursor, {"nhsNumber": KEYS.token(KEYS.ids[0], NHS_NUMBER).hex()})
+
+
 # Cursors
 
 
@@ -335,22 +408,22 @@ def test_a_cursor_that_was_given_for_other_filters_is_refused() -> None:
 @pytest.mark.parametrize("client", [None, "clinic", "hospital"])
 def test_a_cursor_is_good_for_the_client_alone_that_it_was_given_to(client: str | None) -> None:
     position = Position(utc(2026, 11, 23, 9), "m")
-    cursor = encode(position, from_parameters([("channel", "sms")], client).made_for)
+    cursor = encode(position, from_parameters([("channel", "sms")], client=client).made_for)
     for other in (None, "clinic", "hospital"):
         question = [("channel", "sms"), ("cursor", cursor)]
         if other == client:
             for query in (
-                from_parameters(question, other),
-                from_json(json.dumps(dict(question)).encode(), other),
+                from_parameters(question, client=other),
+                from_json(json.dumps(dict(question)).encode(), client=other),
             ):
                 assert (query.after, query.client) == (position, client)
         else:
             with pytest.raises(InvalidQuery, match="cursor: not one that this service gave"):
-                from_parameters(question, other)
+                from_parameters(question, client=other)
 
 
 def test_no_parameter_poses_as_the_client_that_asks() -> None:
-    (client_only,) = from_parameters([], "clinic").made_for
+    (client_only,) = from_parameters([], client="clinic").made_for
     assert client_only not in ALLOWED
     refusal(from_parameters, [(client_only, "clinic")])
 
@@ -387,7 +460,11 @@ def test_arbitrary_parameters_are_a_question_or_an_invalid_one(parameters: list[
     except InvalidQuery:
         return
     assert {name for name, _ in parameters} <= set(ALLOWED)
-    assert query.given == {name: value for name, value in parameters if name != "limit"}
+    told = ("limit", "nhsNumber")
+    assert {**query.given, "nhsNumber": ""} == {
+        **{name: value for name, value in parameters if name not in told},
+        "nhsNumber": "",
+    }
 
 
 @given(

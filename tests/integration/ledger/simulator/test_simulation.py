@@ -80,6 +80,11 @@ async def test_a_planted_difference_is_named_with_what_was_told_and_what_the_ser
         "UPDATE channel_status SET supplier_status = 'notified' WHERE channel = 'nhsapp' AND message_id ="
         " (SELECT min(message_id) FROM channel_status WHERE supplier_status = 'read') RETURNING message_id",
     )
+    execute(
+        database_url,
+        "UPDATE message_status SET supplier_status = 'notified'"  # noqa: S608 - an id that we made
+        f" WHERE channel = 'nhsapp' AND message_id = '{message_id}'",
+    )
     report = await run(client, keys)
     assert not report.agrees
     assert set(report.differences) == {
