@@ -97,7 +97,8 @@ def one_moment(connection: Connection, *, keep: bool = False) -> Iterator[None]:
         if keep:
             connection.commit()
     finally:
-        connection.rollback()
+        if not connection.closed:
+            connection.rollback()
 
 
 def search_first(connection: Connection, schema: str) -> None:

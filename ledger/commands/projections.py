@@ -63,16 +63,16 @@ def rebuild(
     with plain_errors():
         wanted = projection(name)
         with _connected(migrating=True) as connection, _bar("Rebuilding") as (begun, progress):
-            rebuilt = rebuilding.rebuild(connection, wanted, check=check, begun=begun, progress=progress)
-        differing = _tell(iter(rebuilt.differences), show, as_json)
-    told = f"{rebuilt.events:,} events folded"
-    if check:
-        told += (
-            ": the tables differ from the ledger." if differing else ": the tables are what the ledger says."
-        )
-    else:
-        told += f", and the tables of {name} replaced."
-    err.print(told, highlight=False, soft_wrap=True)
+            if check:
+                found = rebuilding.check(connection, wanted, begun=begun, progress=progress)
+                differing = _tell(found, show, as_json)
+                told = "" if differing else f"The tables of {name} are what the ledger says."
+            else:
+                folded = rebuilding.rebuild(connection, wanted, begun=begun, progress=progress)
+                differing = 0
+                told = f"{folded:,} events folded, and the tables of {name} replaced."
+    if told:
+        err.print(told, style="green", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if differing else 0)
 
 
