@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from psycopg import Connection, errors, sql
 from sqlalchemy import Table
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
@@ -46,7 +46,8 @@ ROUNDS = 20
 LOCK_TIMEOUT = "50ms"
 """How long a lock is waited for: whoever comes later waits behind us."""
 
-LOCK_ATTEMPTS = 200
+PATIENCE = 600.0
+"""Seconds in which the lock is tried for, again and again: an autovacuum may hold it for minutes."""
 
 
 class TableBusy(LedgerError):
@@ -198,8 +199,8 @@ def _put_in_place(connection: Connection, projection: Projection, since: str, li
     caught_up = 0
     for attempt in Retrying(
         retry=retry_if_exception_type((errors.LockNotAvailable, errors.DeadlockDetected)),
-        stop=stop_after_attempt(LOCK_ATTEMPTS),
-        wait=wait_random(0.02, 0.2),
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
         retry_error_callback=_busy,
     ):
         with attempt:

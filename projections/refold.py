@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 """Is told, after each step, how many events it folded."""
 
 REBUILD_LOCK = 0x57A7_1ED7
-"""Key of the advisory lock that keeps rebuilds from each other (exclusive) and from checks (shared)."""
+"""Key of the advisory lock that a rebuild holds alone, and that checks and migrations share."""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 

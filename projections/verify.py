@@ -23,7 +23,7 @@ from projections.refold import (
 
 
 class RebuildRunning(LedgerError):
-    """A rebuild is running, or a check that one would disturb: try again when it is over."""
+    """A rebuild is running, or a check or migration that one would disturb: try again when it is over."""
 
 
 class Difference(NamedTuple):

@@ -33,9 +33,9 @@ def append(connection: psycopg.Connection, *events: Event, statement: bytes = AP
     connection.execute(statement, parameters_of([delivery]), prepare=True)
 
 
-def numbered(number: int | None = None, **said: Any) -> Event:
-    """Return an event of a message, and with a key, of that number or a new one."""
-    number = next(_numbers) if number is None else number
+def numbered(**said: Any) -> Event:
+    """Return an event of a new message, with a new key."""
+    number = next(_numbers)
     stated = {"key": f"key-{number}", "channel": "sms", "channel_status": "sending"} | said
     return event(f"message-{number:04d}", **stated)
 

@@ -34,7 +34,7 @@ def delete(connection: psycopg.Connection, table: Table) -> list[Difference]:
 
 def insert(connection: psycopg.Connection, table: Table) -> list[Difference]:
     """Insert a row of a message that nothing was ever said of."""
-    copied = f'(jsonb_populate_record(held, jsonb \'{{"message_id": "nobody"}}\')).*'
+    copied = '(jsonb_populate_record(held, jsonb \'{"message_id": "nobody"}\')).*'
     source = f"SELECT {copied} FROM {table.name} AS held {ONE}"  # noqa: S608 - our own words
     (now,) = _rows(connection, f"INSERT INTO {table.name} {source} RETURNING *")
     return [_alone(table, "surplus", now)]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.appending import STORY, append, connected
 from tests.support.database import cloned
+from tests.support.rebuilds import Steps
 
 
 @pytest.fixture
@@ -31,3 +32,17 @@ def shared(shared_url: str) -> Iterator[psycopg.Connection]:
     """A connection as the owner of the shared ledger."""
     with connected(shared_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def service(shared_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to the shared ledger, as the service has one."""
+    with connected(shared_url) as opened:
+        opened.execute("SET ROLE ledger_service")
+        yield opened
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    """What lets things happen between the steps of a rebuild."""
+    return Steps(monkeypatch)

@@ -1,27 +1,20 @@
-"""`rebuild` makes the projected tables anew beside live traffic: nothing lost, nothing stale, nobody refused."""
+"""`rebuild` gives the rows that the ledger says, whatever was done to the old, and changes nothing else."""
 
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
-from sqlalchemy import Table
 
-from projections import rebuild as rebuilding
-from projections.projection import CURRENT_STATUS, PROJECTIONS
-from projections.rebuild import TableBusy, TableInUse, check, rebuild
-from projections.refold import REBUILD_LOCK
-from projections.verify import Difference, RebuildRunning, verify
+from projections.projection import CURRENT_STATUS
+from projections.rebuild import TableInUse, check, rebuild
+from projections.verify import Difference
 from tests.support import damage
-from tests.support.appending import STORY, append, connected, numbered
+from tests.support.appending import STORY, append
+from tests.support.rebuilds import found, left_behind, numbers_of
 from tests.support.service import ROOT, command_environment
 
 DAMAGES: dict[str, Callable[[psycopg.Connection], list[Difference]]] = {}
@@ -30,28 +23,6 @@ for damaged in CURRENT_STATUS.tables:
     DAMAGES[f"a row inserted into {damaged.name}"] = partial(damage.insert, table=damaged)
     for edited in damaged.columns:
         DAMAGES[f"{edited} edited"] = partial(damage.edit, table=damaged, column=edited.name)
-
-
-def found(connection: psycopg.Connection) -> list[Difference]:
-    return list(verify(connection, PROJECTIONS))
-
-
-def numbers_of(connection: psycopg.Connection) -> list[Any]:
-    """Return what tells the tables from others of the same name, and their indexes."""
-    return connection.execute(
-        "SELECT oid, relname FROM pg_class WHERE relname ~ '^(message|channel)_status' ORDER BY 1"
-    ).fetchall()
-
-
-def left_behind(connection: psycopg.Connection) -> list[Any]:
-    """Return what a rebuild that is over might have left."""
-    return connection.execute(
-        "SELECT 'lock', objid::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-        " UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname ~ '^ledger_'"
-        " UNION ALL SELECT 'search_path', current_setting('search_path')"
-        " WHERE current_setting('search_path') ~ 'ledger_'"
-        " UNION ALL SELECT 'transaction', now()::text WHERE now() <> statement_timestamp()"
-    ).fetchall()
 
 
 # What is mended

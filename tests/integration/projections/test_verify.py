@@ -10,24 +10,9 @@ import pytest
 
 from projections.projection import PROJECTIONS
 from projections.refold import REBUILD_LOCK, Progress
-from projections.verify import Difference, RebuildRunning, verify
+from projections.verify import RebuildRunning, verify
 from tests.support.appending import append, connected, numbered
-
-
-def found(connection: psycopg.Connection) -> list[Difference]:
-    return list(verify(connection, PROJECTIONS))
-
-
-def left_behind(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    """Return what a check that is over might have left."""
-    return connection.execute(
-        "SELECT 'lock', objid::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-        " UNION ALL SELECT 'table', relname FROM pg_class WHERE relpersistence = 't'"
-        " UNION ALL SELECT 'search_path', current_setting('search_path')"
-        " WHERE current_setting('search_path') ~ 'pg_temp'"
-        " UNION ALL SELECT 'transaction', now()::text WHERE now() <> statement_timestamp()"
-    ).fetchall()
-
+from tests.support.rebuilds import found, left_behind
 
 # What is as the ledger says
 
