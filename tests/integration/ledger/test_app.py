@@ -206,6 +206,7 @@ ANSWERS = {
     "ingest.callbacks.Unprocessable": 500,  # the recorder turns it into 422 itself
     "ingest.quarantine.QuarantineFull": 500,  # the callback endpoint answers it with 429 itself
     "ingest.strict_json.NotStrictJson": 500,  # the parser turns it into Unprocessable
+    "ledger.commands.projections.DatabaseRefused": 500,
     "ledger.embedded.PostgresFailedError": 500,
     "ledger.embedded.PostgresMissingError": 500,
     "ledger.embedded.PostgresVersionError": 500,
@@ -213,6 +214,10 @@ ANSWERS = {
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
     "ledger.settings.SettingsInvalid": 500,
+    "projections.projection.UnknownProjection": 500,
+    "projections.rebuild.TableBusy": 500,
+    "projections.rebuild.TableInUse": 500,
+    "projections.verify.RebuildRunning": 500,
     "query.filters.InvalidQuery": 422,
 }
 """What a caller is told where one of the product's errors reaches the application."""
