@@ -136,10 +136,18 @@ def _live_schema(connection: Connection) -> str:
 
 
 def _clear(connection: Connection) -> None:
+    """Drop what this rebuild or a crashed one left, table by table.
+
+    Who waited while a table was replaced holds the old one for a moment more, and then wants the next: to
+    drop both at once would be a deadlock.
+    """
     if connection.closed:
         return
     for schema in (SHADOW, REPLACED):
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1"
+        for (table,) in connection.execute(tables, [schema]).fetchall():
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(schema)))
 
 
 def _fold_into_shadow(

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -85,6 +85,31 @@ def test_who_waits_while_the_tables_are_replaced_reads_and_writes_the_new_ones(
     assert set(due) <= set(plain)
     assert late.message_id in {row[0] for row in shared.execute(READ)}
     assert found(shared) == []
+
+
+@pytest.mark.parametrize("order", ["channel_status message_status", "message_status channel_status"])
+def test_who_still_holds_an_old_table_and_wants_the_next_is_not_deadlocked(
+    shared: psycopg.Connection, shared_url: str, service: psycopg.Connection, steps: Steps, order: str
+) -> None:
+    first, then = order.split()
+    with connected(shared_url) as late, ThreadPoolExecutor(1) as pool:
+
+        def hold(_: int) -> None:
+            late.execute("BEGIN")
+            late.execute(f"LOCK TABLE ledger_replaced.{first} IN ACCESS SHARE MODE")
+            going_on.append(pool.submit(go_on))
+
+        def go_on() -> None:
+            wait_for_waiting(service, 1)
+            with suppress(errors.UndefinedTable):  # dropped already
+                late.execute(f"LOCK TABLE ledger_replaced.{then} IN ACCESS SHARE MODE")
+            late.rollback()
+
+        going_on: list[Future[None]] = []
+        steps.after("_put_in_place", hold)
+        rebuild(shared, CURRENT_STATUS)
+        going_on[0].result(60)
+    assert left_behind(shared) == []
 
 
 def test_prepared_statements_survive(shared: psycopg.Connection, service: psycopg.Connection) -> None:
