@@ -15,6 +15,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 from ledger.database_url import database_url
 from ledger.metadata import METADATA
 from ledger.settings import DatabaseSettings
+from projections.refold import REBUILD_LOCK
 
 LOCK_TIMEOUT = "5s"
 """A migration that cannot have its lock gives up: waiting longer would queue every append behind it."""
@@ -26,6 +27,8 @@ MIGRATION_LOCK = 0x57A7_1ED6
 def migrate(connection: Connection) -> None:
     """Run what Alembic was asked for on `connection`."""
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+    # A rebuild would put a table of the old form in the place of one that was altered meanwhile.
+    connection.execute(text("SELECT pg_advisory_lock_shared(:key)"), {"key": REBUILD_LOCK})
     connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": LOCK_TIMEOUT})
     connection.commit()
     try:
@@ -39,6 +42,7 @@ def migrate(connection: Connection) -> None:
             context.run_migrations()
     finally:
         connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock_shared(:key)"), {"key": REBUILD_LOCK})
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
 

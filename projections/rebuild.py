@@ -10,11 +10,10 @@ What a crash leaves is cleared away by the next rebuild.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from psycopg import Connection, errors, sql
 from sqlalchemy import Table
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
@@ -25,7 +24,7 @@ from projections.refold import (
     count_events,
     create_empty,
     create_indexes_and_comments,
-    fold_all,
+    fold_all_by,
     fold_since,
     one_moment,
     search_first,
@@ -50,50 +49,54 @@ ROUNDS = 20
 LOCK_TIMEOUT = "50ms"
 """How long a lock is waited for: whoever comes later waits behind us."""
 
-LOCK_ATTEMPTS = 200
+PATIENCE = 600.0
+"""Seconds in which the lock is tried for, again and again: an autovacuum may hold it for minutes."""
 
 
 class TableBusy(LedgerError):
     """A table cannot be locked: something reads or writes it for very long."""
 
 
-class Rebuilt(NamedTuple):
-    """What a rebuild came to."""
-
-    events: int
-    """Events that were folded."""
-    differences: list[Difference]
-    """What a check found; empty where the tables were put in place."""
+class TableInUse(LedgerError):
+    """Something hangs on a table and would be lost with it: drop it, and make it again afterwards."""
 
 
 def rebuild(
     connection: Connection,
     projection: Projection,
     *,
-    check: bool = False,
     begun: Progress = lambda _: None,
     progress: Progress = lambda _: None,
-) -> Rebuilt:
-    """Rebuild the tables of a projection; with `check`, compare them with the old ones, and leave these.
+) -> int:
+    """Rebuild the tables of a projection; return how many events were folded.
 
     `connection` is in autocommit mode and works as the owner of the schema. `begun` is told how many events
-    there are, `progress` how many more were folded. Raises `RebuildRunning`, and `TableBusy` where the
-    tables could not be put in place; the old ones are then as they were.
+    there are, `progress` how many more were folded. Raises `RebuildRunning`, `TableInUse` where a view or the
+    like would be lost, and `TableBusy` where the tables could not be put in place; the old ones are then as
+    they were.
     """
-    with _alone(connection):
-        live = _live_schema(connection)
-        _clear(connection)
-        try:
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SHADOW)))
-            events, since = _fold_into_shadow(connection, projection, begun, progress)
-            folded, since = _catch_up(connection, projection, since, progress)
-            if check:
-                found = list(_compare(connection, projection, since, live))
-                return Rebuilt(events + folded, found)
-            rest = _put_in_place(connection, projection, since, live)
-            return Rebuilt(events + folded + rest, [])
-        finally:
-            _clear(connection)
+    with _alone(connection), _shadow(connection) as live:
+        _lose_nothing(connection, projection, live)
+        events, since = _fold_into_shadow(connection, projection, begun, progress)
+        folded, since = _catch_up(connection, projection, since, progress)
+        return events + folded + _put_in_place(connection, projection, since, live)
+
+
+def check(
+    connection: Connection,
+    projection: Projection,
+    *,
+    begun: Progress = lambda _: None,
+    progress: Progress = lambda _: None,
+) -> Iterator[Difference]:
+    """Rebuild the tables of a projection, yield every row of the old ones that differs, and leave these.
+
+    See `rebuild`. At the end all is read at one moment, in the order of the keys.
+    """
+    with _alone(connection), _shadow(connection) as live:
+        _, since = _fold_into_shadow(connection, projection, begun, progress)
+        _, since = _catch_up(connection, projection, since, progress)
+        yield from _compare(connection, projection, since, live)
 
 
 @contextmanager
@@ -108,6 +111,27 @@ def _alone(connection: Connection) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
 
 
+@contextmanager
+def _shadow(connection: Connection) -> Iterator[str]:
+    """Make the schema of the shadows, and clear it away at the end; give the name of the live one."""
+    live = _live_schema(connection)
+    _clear(connection)
+    try:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SHADOW)))
+        yield live
+    finally:
+        _clear(connection)
+
+
+def _lose_nothing(connection: Connection, projection: Projection, live: str) -> None:
+    for table in projection.tables:
+        known = [index.name for index in table.indexes] + [rule.name for rule in table.constraints]
+        names = {"live": live, "name": table.name, "known": known}
+        hanging = connection.execute(statement("projections", "dependents"), names).fetchall()
+        if hanging:
+            raise TableInUse(", ".join(what for (what,) in hanging))
+
+
 def _live_schema(connection: Connection) -> str:
     ((schema,),) = connection.execute("SELECT current_schema()").fetchall()
     name: str = schema
@@ -115,10 +139,18 @@ def _live_schema(connection: Connection) -> str:
 
 
 def _clear(connection: Connection) -> None:
+    """Drop what this rebuild or a crashed one left, table by table.
+
+    Who waited while a table was replaced holds the old one for a moment more, and then wants the next: to
+    drop both at once would be a deadlock.
+    """
     if connection.closed:
         return
     for schema in (SHADOW, REPLACED):
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1"
+        for (table,) in connection.execute(tables, [schema]).fetchall():
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(sql.Identifier(schema)))
 
 
 def _fold_into_shadow(
@@ -128,31 +160,25 @@ def _fold_into_shadow(
     live = _live_schema(connection)
     for table in projection.tables:
         create_empty(connection, table, SHADOW)
-        _let_the_same_use_it(connection, table, live)
     with one_moment(connection):
         ((since,),) = connection.execute("SELECT pg_current_snapshot()::text").fetchall()
         events = count_events(connection)
         begun(events)
-        fold_all(connection, (projection,), progress, schema=SHADOW, workers=WORKERS)
+        fold_all_by(WORKERS, connection, (projection,), progress, SHADOW)
     with connection.transaction():
         connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         for table in projection.tables:
             create_indexes_and_comments(connection, table, SHADOW)
+            _give_belongings(connection, table, live)
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SHADOW, table.name)))
     return events, since
 
 
-def _let_the_same_use_it(connection: Connection, table: Table, live: str) -> None:
-    """Give the shadow of a table its owner and its grants."""
-    shadow = sql.Identifier(SHADOW, table.name)
-    granted = connection.execute(
-        statement("projections", "privileges"), {"schema": live, "name": table.name}
-    ).fetchall()
-    for owner, privilege, grantee in granted:
-        connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(shadow, sql.Identifier(owner)))
-        if privilege is not None:
-            grant = sql.SQL("GRANT {} ON {} TO {}")
-            connection.execute(grant.format(sql.SQL(privilege), shadow, sql.SQL(grantee)))
+def _give_belongings(connection: Connection, table: Table, live: str) -> None:
+    """Give the shadow of a table the owner, the storage parameters and the grants of the live one."""
+    names = {"live": live, "shadow": SHADOW, "name": table.name}
+    for (command,) in connection.execute(statement("projections", "belongings"), names).fetchall():
+        connection.execute(command)
 
 
 def _catch_up(
@@ -184,8 +210,8 @@ def _put_in_place(connection: Connection, projection: Projection, since: str, li
     caught_up = 0
     for attempt in Retrying(
         retry=retry_if_exception_type((errors.LockNotAvailable, errors.DeadlockDetected)),
-        stop=stop_after_attempt(LOCK_ATTEMPTS),
-        wait=wait_random(0.02, 0.2),
+        stop=stop_after_delay(PATIENCE),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
         retry_error_callback=_busy,
     ):
         with attempt:

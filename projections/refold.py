@@ -24,31 +24,29 @@ Progress = Callable[[int], None]
 """Is told, after each step, how many events it folded."""
 
 REBUILD_LOCK = 0x57A7_1ED7
-"""Key of the advisory lock that keeps rebuilds from each other (exclusive) and from checks (shared)."""
+"""Key of the advisory lock that a rebuild holds alone, and that checks and migrations share."""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def fold_all(
-    connection: Connection,
-    projections: Iterable[Projection],
-    progress: Progress,
-    *,
-    schema: str,
-    workers: int = 0,
+    connection: Connection, projections: Iterable[Projection], progress: Progress, size: int = SLICE
 ) -> None:
-    """Fold every event that the transaction sees into the tables of `schema`, slice by slice of the messages.
+    """Fold every event that the transaction sees, slice by slice of the messages.
 
-    The transaction must be REPEATABLE READ, so that all slices are of one moment. Without `workers` it folds
-    itself; else as many connections more do, which see what it sees, and keep what they write: they cannot
-    write into temporary tables.
+    The transaction must be REPEATABLE READ, so that all slices are of one moment.
     """
-    slices = _Slices(connection, SLICE)
-    fold = _folding("slice", projections)
-    if not workers:
-        search_first(connection, schema)
-        slices.fold(connection, fold, progress)
-        return
+    _Slices(connection, size).fold(connection, _folding("slice", projections), progress)
+
+
+def fold_all_by(
+    workers: int, connection: Connection, projections: Iterable[Projection], progress: Progress, schema: str
+) -> None:
+    """Do as `fold_all`, into the tables of `schema`, by several connections more.
+
+    They see what `connection` sees, and commit what they write.
+    """
+    slices, fold = _Slices(connection, SLICE), _folding("slice", projections)
     ((snapshot,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
 
     def work() -> None:
@@ -153,7 +151,8 @@ def one_moment(connection: Connection, *, keep: bool = False, snapshot: str | No
         if keep:
             connection.commit()
     finally:
-        connection.rollback()
+        if not connection.closed:
+            connection.rollback()
 
 
 def search_first(connection: Connection, schema: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import tuple_row
+from psycopg.types.string import TextLoader
 from sqlalchemy import Table
 
 from eventstore.errors import LedgerError
@@ -17,11 +18,12 @@ from projections.refold import (
     create_empty,
     fold_all,
     one_moment,
+    search_first,
 )
 
 
 class RebuildRunning(LedgerError):
-    """A rebuild is running: it and a check exclude each other."""
+    """A rebuild is running, or a check or migration that one would disturb: try again when it is over."""
 
 
 class Difference(NamedTuple):
@@ -33,7 +35,7 @@ class Difference(NamedTuple):
     kind: Literal["missing", "surplus", "differs"]
     """`missing`: the ledger gives it, the table lacks it; `surplus`: the table alone has it."""
     columns: Mapping[str, tuple[Any, Any]]
-    """Where it differs: what the table says and what the ledger says, by column."""
+    """Where it differs: what the table says and what the ledger says, by column; times as text."""
 
 
 def verify(
@@ -55,7 +57,8 @@ def verify(
         live = _current_schema(connection)
         for table in _tables(projections):
             create_empty(connection, table, "pg_temp")
-        fold_all(connection, projections, progress, schema="pg_temp")
+        search_first(connection, "pg_temp")
+        fold_all(connection, projections, progress)
         for table in _tables(projections):
             yield from differences(connection, table, live=live, folded="pg_temp")
 
@@ -82,6 +85,7 @@ def differences(connection: Connection, table: Table, *, live: str, folded: str)
         ),
     )
     with connection.cursor(f"differences_{table.name}", row_factory=tuple_row) as cursor:
+        cursor.adapters.register_loader("timestamptz", TextLoader)  # who edits a row may write `infinity`
         for there, folds, *values in cursor.execute(query):
             told = dict(zip(columns, values[: len(columns)], strict=True))
             due = dict(zip(columns, values[len(columns) :], strict=True))
@@ -102,7 +106,8 @@ def _excluding_rebuilds(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("SELECT pg_advisory_unlock_shared(%s)", [REBUILD_LOCK])
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock_shared(%s)", [REBUILD_LOCK])
 
 
 def _current_schema(connection: Connection) -> str:

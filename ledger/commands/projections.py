@@ -1,20 +1,24 @@
 """`verify`, `rebuild`: hold the read model against the ledger, and make it anew."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import psycopg
 import typer
+from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
 from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from eventstore.errors import LedgerError
 from ledger.commands.progress import progress_bars
 from ledger.commands.terminal import err, out, plain_errors
 from ledger.database_url import database_url
+from ledger.migration import head
+from ledger.preflight import ensure_fit
 from ledger.settings import DatabaseSettings
 from projections import rebuild as rebuilding
 from projections import verify as verifying
@@ -22,6 +26,11 @@ from projections.projection import CURRENT_STATUS, PROJECTIONS, projection
 from projections.verify import Difference
 
 app = typer.Typer()
+
+
+class DatabaseRefused(LedgerError):
+    """The database refuses."""
+
 
 Name = Annotated[str, typer.Argument(help=f"One of: {', '.join(one.name for one in PROJECTIONS)}.")]
 Most = Annotated[int, typer.Option("--show", min=1, help="How many differing rows are shown at most.")]
@@ -61,22 +70,27 @@ def rebuild(
     with plain_errors():
         wanted = projection(name)
         with _connected(migrating=True) as connection, _bar("Rebuilding") as (begun, progress):
-            rebuilt = rebuilding.rebuild(connection, wanted, check=check, begun=begun, progress=progress)
-        differing = _tell(iter(rebuilt.differences), show, as_json)
-    told = f"{rebuilt.events:,} events folded"
-    if check:
-        told += (
-            ": the tables differ from the ledger." if differing else ": the tables are what the ledger says."
-        )
-    else:
-        told += f", and the tables of {name} replaced."
-    err.print(told, highlight=False, soft_wrap=True)
+            if check:
+                found = rebuilding.check(connection, wanted, begun=begun, progress=progress)
+                differing = _tell(found, show, as_json)
+                told = "" if differing else f"The tables of {name} are what the ledger says."
+            else:
+                folded = rebuilding.rebuild(connection, wanted, begun=begun, progress=progress)
+                differing = 0
+                told = f"{folded:,} events folded, and the tables of {name} replaced."
+    if told:
+        err.print(told, style="green", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if differing else 0)
 
 
 @contextmanager
 def _connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
+    """Lend a connection in autocommit mode, as the owner of the schema or under the service's role.
+
+    Raises `UnfitDatabase`, `DatabaseUnavailable`, also where it is lost meanwhile, and `DatabaseRefused`.
+    """
     with database_url(DatabaseSettings.load(), migrating=migrating) as url:
+        fitness = asyncio.run(ensure_fit(url, head=head(), deployed=False, allow_unsafe=True))
         try:
             connection = psycopg.connect(
                 url, autocommit=True, connect_timeout=CONNECT_TIMEOUT, client_encoding="utf8"
@@ -84,8 +98,16 @@ def _connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error)) from error
         with connection:
-            connection.execute("SET timezone TO 'UTC'")
-            yield connection
+            try:
+                connection.execute("SET timezone TO 'UTC'")
+                if fitness.role is not None and not migrating:
+                    connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(fitness.role)))
+                with suppress(psycopg.DataError):  # not every platform can tell
+                    connection.execute("SET client_connection_check_interval = '2s'")  # what is killed, ends
+                yield connection
+            except psycopg.Error as error:
+                told = error.diag.message_primary or str(error)
+                raise (DatabaseUnavailable if connection.closed else DatabaseRefused)(told) from error
 
 
 @contextmanager
@@ -102,7 +124,9 @@ def _bar(doing: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], No
 
 def _tell(found: Iterator[Difference], show: int, as_json: bool) -> int:
     """Print the differing rows, at most `show` of them, and return how many there are."""
-    table = Table("table", "row", "what is wrong", "column", "the table says", "the ledger says")
+    table = Table()
+    for title in ("table", "row", "what is wrong", "column", "the table says", "the ledger says"):
+        table.add_column(title, overflow="fold")
     number = 0
     for number, one in enumerate(found, 1):
         if number > show:
@@ -117,7 +141,8 @@ def _tell(found: Iterator[Difference], show: int, as_json: bool) -> int:
     if number and not as_json:
         _wide(out).print(table)
     if number:
-        err.print(f"{number:,} rows differ{f'; {show:,} are shown' if number > show else ''}.", style="red")
+        shown = f" ({show:,} shown)" if number > show else ""
+        err.print(f"Rows that differ: {number:,}{shown}.", style="red", highlight=False, soft_wrap=True)
     return number
 
 
@@ -132,7 +157,5 @@ def _plain(value: Any) -> str:
             return ""
         case bytes():
             return value.hex()
-        case datetime():
-            return value.isoformat()
         case _:
             return str(value)

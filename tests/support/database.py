@@ -43,6 +43,13 @@ def execute(url: str, *statements: str) -> list[tuple[object, ...]]:
     return rows
 
 
+def count(connection: psycopg.Connection, what: str) -> int:
+    """Return how many rows there are of a table, or of a table `WHERE` something holds."""
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {what}").fetchall()  # noqa: S608 - the test's own words
+    number: int = rows
+    return number
+
+
 def make_template(url: str) -> None:
     """Make the migrated database that tests clone."""
     execute(url, "CREATE DATABASE migrated")

@@ -68,17 +68,22 @@ def _maybe(values: tuple[str, ...]) -> st.SearchStrategy[str | None]:
     return st.none() | st.sampled_from(values)
 
 
-EVENTS = st.builds(
-    event,
-    message_id=st.sampled_from(["message-1", "message-2"]),
-    key=st.sampled_from(["key-1", "key-2", "key-3"]),
-    occurred_at=TIMES,
-    channel=_maybe(("nhsapp", "sms")),
-    message_status=_maybe(lifecycle.MESSAGE),
-    channel_status=_maybe(lifecycle.CHANNEL),
-    supplier_status=_maybe(lifecycle.SUPPLIER),
-    reference=st.sampled_from(["reference-1", "reference-2"]),
-)
+def events_of(*messages: str) -> st.SearchStrategy[Event]:
+    """Return events of these messages."""
+    return st.builds(
+        event,
+        message_id=st.sampled_from(messages),
+        key=st.sampled_from(["key-1", "key-2", "key-3"]),
+        occurred_at=TIMES,
+        channel=_maybe(("nhsapp", "sms")),
+        message_status=_maybe(lifecycle.MESSAGE),
+        channel_status=_maybe(lifecycle.CHANNEL),
+        supplier_status=_maybe(lifecycle.SUPPLIER),
+        reference=st.sampled_from(["reference-1", "reference-2"]),
+    )
+
+
+EVENTS = events_of("message-1", "message-2")
 
 
 def deliver(*events: Event, received_at: datetime = RECEIVED, number: int = 0) -> Delivery:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from ledger.migration import MigrationFailed, head, migrate
 from ledger.preflight import SERVICE_ROLE
+from projections.refold import REBUILD_LOCK
 from tests.integration.conftest import OwnServer
 from tests.support.database import at, cloned, execute
 from tests.support.service import ROOT, command_environment
@@ -165,6 +167,21 @@ def test_two_migrators_at_once_wait_for_each_other_and_both_succeed(empty: str) 
     for migrator in migrators:
         _, told = migrator.communicate(timeout=120)
         assert migrator.returncode == 0, told
+    assert revision_of(empty) == head()
+
+
+def test_a_migrator_waits_for_a_rebuild(empty: str) -> None:
+    migrate(empty, "0001")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(empty) as rebuild:
+        rebuild.execute("SELECT pg_advisory_lock(%s)", [REBUILD_LOCK])
+        migrator = pool.submit(migrate, empty)
+        while rebuild.execute(waiting).fetchone() != (1,):
+            assert not migrator.done()
+            time.sleep(0.02)  # nothing tells of it
+        assert revision_of(empty) == "0001"
+        rebuild.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
+        migrator.result(120)
     assert revision_of(empty) == head()
 
 

@@ -7,17 +7,16 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.rows import dict_row
 
-from eventstore.appender import append_statement, parameters_of
+from eventstore.appender import parameters_of
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.events import Delivery, Event
 from projections import lifecycle
-from projections.projection import folds
+from tests.support.appending import APPEND
 from tests.support.events import EVENTS, RECEIVED, TIMES, deliver, event
 from tests.support.plain_fold import fold
+from tests.support.read_model import ReadModel, read_model, without_versions
 
-APPEND = append_statement(folds()).encode()
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -29,27 +28,13 @@ def connection(database_url: str) -> Iterator[psycopg.Connection]:
         yield opened
 
 
-def tables_after(connection: psycopg.Connection, batches: Sequence[Sequence[Delivery]]) -> Any:
-    """Append the batches one after the other, return both tables without their times of recording, undo."""
+def tables_after(connection: psycopg.Connection, batches: Sequence[Sequence[Delivery]]) -> ReadModel:
+    """Append the batches one after the other, return both tables, undo."""
     for batch in batches:
         connection.execute(APPEND, parameters_of(batch))
-    with connection.cursor(row_factory=dict_row) as cursor:
-        messages = cursor.execute("SELECT * FROM message_status").fetchall()
-        channels = cursor.execute("SELECT * FROM channel_status").fetchall()
+    tables = read_model(connection)
     connection.rollback()
-    for row in messages + channels:
-        del row["recorded_at"]
-    return (
-        {row.pop("message_id"): row for row in messages},
-        {(row.pop("message_id"), row.pop("channel")): row for row in channels},
-    )
-
-
-def without_versions(rows: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
-    return {
-        key: {name: value for name, value in row.items() if not name.endswith("_version")}
-        for key, row in rows.items()
-    }
+    return tables
 
 
 @st.composite

@@ -1,0 +1,60 @@
+"""Appends to a ledger as the service does, and a story that leaves no column of the read model empty."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from eventstore.appender import append_statement, parameters_of
+from eventstore.arrays import Array, ArrayDumper
+from eventstore.events import Event
+from projections.projection import folds
+from tests.support.events import RECEIVED, deliver, event
+
+APPEND = append_statement(folds()).encode()
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """Lend a connection in autocommit mode, in UTC, that can append."""
+    with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
+        connection.adapters.register_dumper(Array, ArrayDumper)
+        yield connection
+
+
+def append(connection: psycopg.Connection, *events: Event, statement: bytes = APPEND) -> None:
+    """Append events as one callback, in one commit, folded; prepared as the service has it."""
+    delivery = deliver(*events, number=next(_numbers))
+    connection.execute(statement, parameters_of([delivery]), prepare=True)
+
+
+def numbered(**said: Any) -> Event:
+    """Return an event of a new message, with a new key."""
+    number = next(_numbers)
+    stated = {"key": f"key-{number}", "channel": "sms", "channel_status": "sending"} | said
+    return event(f"message-{number:04d}", **stated)
+
+
+def _minute(minute: int, message_id: str, **said: Any) -> Event:
+    key = f"{message_id}-{minute}"
+    return event(message_id, key=key, occurred_at=RECEIVED - timedelta(minutes=60 - minute), **said)
+
+
+STORY = (
+    _minute(1, "fell-back", message_status="sending"),
+    _minute(2, "fell-back", channel="nhsapp", channel_status="sending", supplier_status="unnotified"),
+    _minute(3, "fell-back", channel="nhsapp", channel_status="failed", message_status="failed"),
+    _minute(4, "fell-back", channel="sms", channel_status="technical_failure", supplier_status="failed"),
+    _minute(5, "fell-back", channel="sms", channel_status="delivered", supplier_status="read"),
+    _minute(6, "fell-back", message_status="delivered"),
+    _minute(7, "Known by its message alone’s status", message_status="created"),
+    _minute(8, "état", channel_status="sending"),
+    _minute(9, "Z", channel="email", channel_status="delivered", reference="another reference"),
+    _minute(9, "a", channel="letter", supplier_status="returned"),
+)
+"""Events of five messages; `fell-back` has a value in every column of its rows."""
