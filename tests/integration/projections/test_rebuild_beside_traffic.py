@@ -128,6 +128,18 @@ def test_prepared_statements_survive(shared: psycopg.Connection, service: psycop
     assert found(shared) == []
 
 
+def test_a_moment_before_the_swap_has_no_rows_in_the_new_tables(
+    shared: psycopg.Connection, service: psycopg.Connection
+) -> None:
+    """A limit that docs/projections.md tells: the service itself reads in single statements."""
+    service.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    assert count(service, "events") > 0
+    rebuild(shared, CURRENT_STATUS)
+    assert count(service, "message_status") == 0
+    service.rollback()
+    assert count(service, "message_status") > 0
+
+
 def test_a_reader_that_takes_long_is_waited_for_and_nobody_waits_behind_it(
     shared: psycopg.Connection, shared_url: str, service: psycopg.Connection, steps: Steps
 ) -> None:
