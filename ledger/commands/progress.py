@@ -29,7 +29,8 @@ class _Rate(ProgressColumn):
 def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     """Lend what begins a bar on standard error, by what is done and how many there are to do.
 
-    It returns what is to be called with how many more are done.
+    It returns what is to be called with how many more are done. Nothing is drawn where standard error is not
+    a terminal.
     """
     columns = (
         TextColumn("{task.description:<12}"),
@@ -38,7 +39,7 @@ def progress_bars() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
         _Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err) as bars:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
 
         def begin(doing: str, total: int) -> Callable[[int], None]:
             bar = bars.add_task(doing, total=total)

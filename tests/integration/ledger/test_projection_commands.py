@@ -139,7 +139,7 @@ def test_a_database_that_goes_away_meanwhile_is_one_line(
         owner.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory'")
 
     steps = Steps(monkeypatch)
-    steps.after("fold_all", end)
+    steps.after("fold_all_by", end)
     code, told, complaints = command("rebuild")
     assert (code, told, complaints.count("\n")) == (1, "", 1)
     assert complaints.startswith("status-ledger: The database cannot be reached: terminating connection")
