@@ -47,8 +47,7 @@ def test_a_simulation_agrees_with_the_service_until_somebody_tampers_with_it(
         told = (*SIMULATE, f"--url=http://127.0.0.1:{service.port}", "--seed=5", "--messages=40")
         code, says, progress = run(tmp_path, *told, "--duplicates=20%", "--shuffle=100%", **ENVIRONMENT)
         assert code == 0, says
-        assert "Telling" in progress
-        assert "Reading back" in progress
+        assert progress == ""  # a bar is for a terminal, and this is a file
         execute(
             database_url, "UPDATE message_status SET message_status = 'created' WHERE read_at IS NOT NULL"
         )
