@@ -30,6 +30,14 @@ class Recorded(NamedTuple):
     returned: int = 0
     """Items of erased messages that are back, because the callback carried another message too."""
 
+    def told(self) -> dict[str, int]:
+        """Return the numbers by their names; those about erased messages only where there are any."""
+        return {
+            name: number
+            for name, number in self._asdict().items()
+            if number or name in ("events", "repeats", "conflicts")
+        }
+
 
 _ENTRY_COLUMNS: Mapping[str, type[Array]] = {
     "entry_id": Uuids,

@@ -422,15 +422,18 @@ BEGIN
     WHERE message_reference = ANY (known_as) AND message_reference <> ALL (shared);
 
     -- The read model: every projected table that has a row for a message, and what a crashed rebuild left of one.
+    -- Only tables of the ledger's owner: a trigger of anybody else's would run with the owner's rights.
     FOR projected IN
         SELECT pg_class.oid::regclass
-        FROM pg_class
+        FROM pg_class AS ours
+        JOIN pg_class ON pg_class.relowner = ours.relowner
         JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'message_id' AND NOT attisdropped
-        JOIN pg_namespace ON pg_namespace.oid = relnamespace
-        WHERE nspname IN (current_schema(), 'ledger_shadow', 'ledger_replaced')
-          AND relkind = 'r'
-          AND relname <> 'events'
-        ORDER BY nspname, relname -- one order of locks everywhere: channel_status before message_status
+        JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+        WHERE ours.oid = 'entries'::regclass
+          AND (pg_namespace.oid = ours.relnamespace OR nspname IN ('ledger_shadow', 'ledger_replaced'))
+          AND pg_class.relkind = 'r'
+          AND pg_class.relname <> 'events'
+        ORDER BY nspname, pg_class.relname -- one order of locks everywhere: channel_status before message_status
     LOOP
         EXECUTE format('DELETE FROM %s WHERE message_id = $1', projected) USING message;
     END LOOP;

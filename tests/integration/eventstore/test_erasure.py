@@ -1,4 +1,4 @@
-"""An erasure takes one message out of the ledger, leaves the rest as it was, and cannot be done in silence."""
+"""An erasure takes one message out of the ledger, leaves the rest as it was, and is never done in silence."""
 
 import asyncio
 import json
@@ -411,6 +411,7 @@ async def test_erased_while_its_callbacks_arrive_nothing_of_it_is_left(
         before = len(answered)
         while len(answered) < before + 8:
             await asyncio.sleep(0.01)
+            assert not any(writer.done() for writer in writers)
         stop.set()
     assert told.outcome is Outcome.ERASED
     assert told.events > 0
@@ -431,7 +432,8 @@ async def test_an_append_that_is_under_way_is_waited_for_and_erased(
     with psycopg.connect(database_url) as slow:
         slow.execute(
             "INSERT INTO events SELECT recorded_at, effective_at, occurred_at, content_hash,"
-            " '00000000-0000-7000-8000-000000000001', item, cascade_order, retry_count, event_type, message_id,"
+            " '00000000-0000-7000-8000-000000000001', item, cascade_order, retry_count, event_type,"
+            " message_id,"
             " message_reference, channel, message_status, channel_status, supplier_status,"
             " message_failure_code, channel_failure_code, cascade_type, 'm-2', digest FROM events"
         )
@@ -458,9 +460,10 @@ async def test_a_ledger_that_cannot_be_had_is_said(
         with pytest.raises(LedgerBusy):
             await erasure.erase(eraser, request_for())
     with psycopg.connect(database_url) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [REBUILD_LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
         with pytest.raises(ErasureInTheWay, match="a rebuild is running"):
             await erasure.erase(eraser, request_for())
+        other.rollback()
     assert (await erasure.erase(eraser, request_for())).outcome is Outcome.ERASED
 
 
@@ -511,7 +514,8 @@ ERASURE = """
         "DELETE FROM entries WHERE kind = 'callback'",
         "UPDATE events SET message_id = 'x' WHERE message_id = %(message)s",
         "UPDATE entries SET body = NULL, salt = NULL, signature = NULL, rejection = NULL",
-        "UPDATE entries SET body = 'x' WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
+        "UPDATE entries SET body = 'x'"
+        " WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
         "UPDATE entries SET body = NULL, signature = NULL, received_at = now()"
         " WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
         "UPDATE entries SET body = NULL, signature = NULL, entry_id = gen_random_uuid()"
@@ -520,7 +524,9 @@ ERASURE = """
         "TRUNCATE events",
     ],
 )
-def test_beside_an_erasure_entry_the_owner_may_touch_only_what_it_names(story_told: str, change: str) -> None:
+async def test_beside_an_erasure_entry_the_owner_may_touch_only_what_it_names(
+    story_told: str, change: str
+) -> None:
     names = {"message": M, "other": OTHER}
     with psycopg.connect(story_told) as owner:
         owner.execute(ERASURE.encode(), names)
@@ -528,7 +534,7 @@ def test_beside_an_erasure_entry_the_owner_may_touch_only_what_it_names(story_to
             owner.execute(change.encode(), names)
 
 
-def test_once_the_transaction_of_an_erasure_is_over_nothing_may_be_touched(story_told: str) -> None:
+async def test_once_the_transaction_of_an_erasure_is_over_nothing_may_be_touched(story_told: str) -> None:
     names = {"message": M}
     with psycopg.connect(story_told) as owner:
         owner.execute(ERASURE.encode(), names)
@@ -541,7 +547,9 @@ def test_once_the_transaction_of_an_erasure_is_over_nothing_may_be_touched(story
 
 
 @pytest.mark.parametrize("table", [table.name for table in ERASABLE])
-def test_a_table_of_the_guards_name_that_somebody_made_deceives_none(story_told: str, table: str) -> None:
+async def test_a_table_of_the_guards_name_that_somebody_made_deceives_none(
+    story_told: str, table: str
+) -> None:
     with psycopg.connect(story_told) as owner:
         owner.execute("CREATE TEMPORARY TABLE entries AS SELECT * FROM entries")
         owner.execute(
