@@ -22,10 +22,19 @@ BEYOND_REACH = (
 )
 
 
+def _utf8(text: str) -> str:
+    if "\0" in text or not text.encode("utf-8", "ignore").decode() == text:
+        raise typer.BadParameter("must be UTF-8 text without NUL")
+    return text
+
+
 @app.command()
 def erase(
     message: Annotated[
-        str, typer.Option("--message", metavar="ID", help="The supplier's id of it.", show_default=False)
+        str,
+        typer.Option(
+            "--message", callback=_utf8, metavar="ID", help="The supplier's id of it.", show_default=False
+        ),
     ],
     reason: MandatoryReason,
     legal_basis: Annotated[

@@ -1,4 +1,4 @@
-"""Who looked is in the log before anything is shown: every route and every command that shows, and no other."""
+"""Who looked is logged before anything is shown: every route and every command that shows, and no other."""
 
 import asyncio
 import json
