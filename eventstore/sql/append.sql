@@ -13,12 +13,14 @@ WITH offered AS (
     )
 ),
 of_erased AS ( -- items of erased messages: no event where the entry has no other, and no content in the entry
-    SELECT entry_id, item, bool_and(tombstone IS NOT NULL) OVER (PARTITION BY entry_id) AS alone, tombstone
-    FROM unnest(%(event_entry_id)b::uuid[], %(item)b::integer[], %(message_id)b::text[])
-        AS said (entry_id, item, message_id)
-    CROSS JOIN tombstone_salt
-    LEFT JOIN erased_messages ON tombstone = sha256(salt || convert_to(message_id, 'UTF8'))
-    WHERE EXISTS (SELECT FROM erased_messages) -- mostly there is none, and all this is skipped
+    SELECT entry_id, item, erased, bool_and(erased) OVER (PARTITION BY entry_id) AS alone
+    FROM (
+        SELECT entry_id, item, is_erased(message_id) AS erased
+        FROM unnest(%(event_entry_id)b::uuid[], %(item)b::integer[], %(message_id)b::text[])
+            AS said (entry_id, item, message_id)
+        WHERE EXISTS (SELECT FROM erased_messages) -- mostly there is none, and nothing is looked up
+        OFFSET 0 -- once for each item
+    ) AS said
 ),
 kept AS (
     INSERT INTO entries (
@@ -29,7 +31,7 @@ kept AS (
         CASE WHEN emptied IS NULL THEN signature END, secret_id, rules,
         CASE WHEN emptied IS NULL THEN rejection END, replays, CASE WHEN emptied IS NULL THEN salt END
     FROM offered
-    LEFT JOIN (SELECT DISTINCT entry_id AS emptied FROM of_erased WHERE alone) AS erased ON emptied = entry_id
+    LEFT JOIN (SELECT DISTINCT entry_id AS emptied FROM of_erased WHERE alone) AS emptying ON emptied = entry_id
     ORDER BY entry_id
     ON CONFLICT (entry_id) DO NOTHING
     RETURNING entry_id
@@ -88,7 +90,7 @@ SELECT 'repeat', entry_id, item FROM repeated
 UNION ALL
 SELECT CASE WHEN alone THEN 'erased' ELSE 'returned' END, entry_id, item
 FROM of_erased
-WHERE tombstone IS NOT NULL
+WHERE erased
 UNION ALL
 SELECT 'conflict', entry_id, item
 FROM (

@@ -32,6 +32,7 @@ DROP FUNCTION refuse_what_no_erasure_names;
 DROP FUNCTION refuse_all_but_erasure;
 DROP FUNCTION erasure_under_way;
 DROP FUNCTION registration_commitment;
+DROP FUNCTION is_erased;
 DROP FUNCTION message_tombstone;
 DROP TABLE erased_messages;
 DROP TABLE tombstone_salt;

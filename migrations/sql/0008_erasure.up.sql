@@ -70,6 +70,19 @@ CREATE FUNCTION message_tombstone(message_id text) RETURNS bytea
     LANGUAGE sql STABLE
     AS $$ SELECT sha256(salt || convert_to(message_id, 'UTF8')) FROM tombstone_salt $$;
 
+-- A function, so that PostgreSQL takes the look for cheap: with a join it found the append's plan for any batch so
+-- much dearer than that for a batch of one that it planned each small one anew, at thrice the cost.
+CREATE FUNCTION is_erased(message_id text) RETURNS boolean
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM erased_messages
+        WHERE tombstone = (SELECT sha256(salt || convert_to(message_id, 'UTF8')) FROM tombstone_salt)
+    );
+END
+$$;
+COMMENT ON FUNCTION is_erased IS 'Whether a message was erased before this statement began.';
+
 CREATE FUNCTION registration_commitment(salt bytea, message_reference text, recipient_token bytea) RETURNS bytea
     LANGUAGE sql IMMUTABLE
     RETURN sha256(salt || convert_to(message_reference, 'UTF8') || recipient_token);
