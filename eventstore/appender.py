@@ -25,6 +25,18 @@ class Recorded(NamedTuple):
     """Items that repeated an event."""
     conflicts: int
     """New events that differ from another of their key in more than the timestamp."""
+    erased: int = 0
+    """Items of erased messages, of which nothing was kept but that they came."""
+    returned: int = 0
+    """Items of erased messages that are back, because the callback carried another message too."""
+
+    def told(self) -> dict[str, int]:
+        """Return the numbers by their names; those about erased messages only where there are any."""
+        return {
+            name: number
+            for name, number in self._asdict().items()
+            if number or name in ("events", "repeats", "conflicts")
+        }
 
 
 _ENTRY_COLUMNS: Mapping[str, type[Array]] = {
@@ -145,13 +157,17 @@ def recorded_of(
     One that an earlier run had committed is told as it would have been then, as far as that is known: the
     answer to the supplier is the same.
     """
-    repeats = Counter(entry_id for outcome, entry_id, _ in outcomes if outcome == "repeat")
-    conflicts = Counter(entry_id for outcome, entry_id, _ in outcomes if outcome == "conflict")
-    return [
-        Recorded(
-            events=len(delivery.events) - repeats[delivery.entry.entry_id],
-            repeats=repeats[delivery.entry.entry_id],
-            conflicts=conflicts[delivery.entry.entry_id],
-        )
-        for delivery in batch
-    ]
+    told = Counter((outcome, entry_id) for outcome, entry_id, _ in outcomes)
+    return [_recorded(delivery, told) for delivery in batch]
+
+
+def _recorded(delivery: Delivery, told: Mapping[tuple[str, UUID], int]) -> Recorded:
+    entry_id = delivery.entry.entry_id
+    repeats, erased = told["repeat", entry_id], told["erased", entry_id]
+    return Recorded(
+        events=len(delivery.events) - repeats - erased,
+        repeats=repeats,
+        conflicts=told["conflict", entry_id],
+        erased=erased,
+        returned=told["returned", entry_id],
+    )

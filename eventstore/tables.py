@@ -183,7 +183,7 @@ quarantine = Table(
     Column("settlement", Key, comment="what became of it; who did it, and why, is in acts"),
     PrimaryKeyConstraint("quarantine_id", name="quarantine_pkey"),
     CheckConstraint("answer IN (401, 403)", name="quarantine_answer_known"),
-    CheckConstraint("settlement IN ('replayed', 'discarded')", name="quarantine_settlement_known"),
+    CheckConstraint("settlement IN ('replayed', 'discarded', 'erased')", name="quarantine_settlement_known"),
     CheckConstraint(
         "num_nonnulls(settled_at, freed_bytes, settlement) IN (0, 3)"
         " AND (settled_at IS NULL OR (signature IS NULL AND body = ''))",
@@ -236,6 +236,59 @@ acts = Table(
     " Append-only.",
 )
 
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("accessed_at", Moment, nullable=False, server_default=func.now()),
+    Column("access_id", Uuid, nullable=False),
+    Column("actor", Key, nullable=False, comment="who: the client of the API key, or the operator"),
+    Column("key_id", Key, comment="names an issued key; null for one of the environment, and for a command"),
+    Column("peer", Key, comment="from where: the address of the connection, whatever headers claim"),
+    Column(
+        "database_login",
+        Key,
+        nullable=False,
+        server_default=func.session_user(),
+        comment="under which login, as the database knows it",
+    ),
+    Column(
+        "access",
+        Key,
+        nullable=False,
+        comment="what: a route, such as GET /api/entries/{entry_id}, or a command",
+    ),
+    Column("subject", Key, comment="the id of what was looked at; null where it is not one thing"),
+    Column("detail", JSONB, nullable=False, comment="what else was asked, such as known_at"),
+    PrimaryKeyConstraint("access_id", name="access_log_pkey"),
+    Index("access_log_accessed_at_idx", "accessed_at", "access_id"),
+    Index("access_log_subject_idx", "subject", "accessed_at"),
+    comment="Who looked at what: one line before each look. Identifiers, never contents. Append-only.",
+)
+
+tombstone_salt = Table(
+    "tombstone_salt",
+    metadata,
+    Column("one_row", Boolean, nullable=False, server_default=text("true")),
+    Column("salt", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("one_row", name="tombstone_salt_pkey"),
+    CheckConstraint("one_row", name="tombstone_salt_one_row"),
+    CheckConstraint("octet_length(salt) = 32", name="tombstone_salt_is_256_bits"),
+    comment="The salt of this ledger's tombstones, made once. Append-only.",
+)
+
+erased_messages = Table(
+    "erased_messages",
+    metadata,
+    Column("erased_at", Moment, nullable=False, server_default=func.now()),
+    Column("erasure_id", Uuid, nullable=False, comment="the erasure entry that says who erased it, and why"),
+    Column(
+        "tombstone", LargeBinary, nullable=False, comment="SHA-256 of the ledger's salt and the message id"
+    ),
+    PrimaryKeyConstraint("tombstone", name="erased_messages_pkey"),
+    CheckConstraint("octet_length(tombstone) = 32", name="erased_messages_tombstone_is_sha256"),
+    comment="Tombstones of erased messages: an append keeps no content of them. Append-only.",
+)
+
 ledger_grants = Table(
     "ledger_grants",
     metadata,
@@ -245,5 +298,8 @@ ledger_grants = Table(
     comment="What each role of the ledger may do, as GRANT has it: applied by grant_ledger_roles().",
 )
 
-APPEND_ONLY = (entries, events, repeats, registrations, acts)
+ERASABLE = (entries, events, repeats, registrations)
+"""Of the append-only tables those that an erasure may touch, each as far as the erasure's entry names it."""
+
+APPEND_ONLY = (*ERASABLE, acts, access_log, tombstone_salt, erased_messages)
 """Tables that refuse DELETE, TRUNCATE and UPDATE; their guards must be enabled ALWAYS."""

@@ -124,6 +124,13 @@ class Recorder:
             return Outcome(Verdict.UNPROCESSABLE, reason)
         if recorded.conflicts:
             log.warning("callback.conflicted", entry_id=str(entry.entry_id), conflicts=recorded.conflicts)
+        if recorded.erased or recorded.returned:
+            log.warning(
+                "callback.of_erased_message",
+                entry_id=str(entry.entry_id),
+                erased=recorded.erased,
+                returned=recorded.returned,
+            )
         log.debug(
             "callback.recorded",
             entry_id=entry.entry_id,

@@ -158,7 +158,7 @@ class Replayer:
         detail = {
             "answer": found.refusal.answer,
             "entry_id": str(replaying_entry_id(found)),
-            **recorded._asdict(),
+            **recorded.told(),
         }
         subject = str(found.refusal.refusal_id)
         return Act(new_act_id(), self._actor, "quarantine.replay", subject, "recorded", self._reason, detail)

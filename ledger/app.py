@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from eventstore.accesses import append_access
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from ingest import batch_routes, endpoint, openapi
@@ -137,7 +138,11 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
             gc.unfreeze()
             await ledger.close()
 
-    callers = Callers.of(settings, IssuedKeys(lambda: read_keys(ledger.database)))
+    callers = Callers.of(
+        settings,
+        IssuedKeys(lambda: read_keys(ledger.database)),
+        lambda access: append_access(ledger.database, access),
+    )
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
     app = StatusLedger(
         CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),

@@ -21,6 +21,8 @@ COMMANDS = {
     "verify": "projections",
     "rebuild": "projections",
     "quarantine": "quarantine",
+    "erase": "erasure",
+    "accesses": "accesses",
     "keys": "keys",
 }
 """Each command, in the order of `--help`, and the module of `ledger.commands` that has it."""

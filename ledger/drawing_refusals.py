@@ -148,7 +148,7 @@ def told_tally(tally: Tally) -> Iterator[str]:
             continue
         told = f"{tally.fates[fate]:>9,}  {fate.value}"
         if fate is Fate.RECORDED and any(tally.recorded):
-            counted = (f"{number:,} {name}" for name, number in tally.recorded._asdict().items())
+            counted = (f"{number:,} {name}" for name, number in tally.recorded.told().items())
             told += f" ({', '.join(counted)})"
         yield told
         for reason, times in tally.reasons[fate].most_common(MOST_REASONS):

@@ -9,12 +9,17 @@ from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from eventstore.statements import statement
-from eventstore.tables import APPEND_ONLY
+from eventstore.tables import APPEND_ONLY, ERASABLE
 
 SERVICE_ROLE = "ledger_service"
 
 OPERATOR_ROLE = "ledger_operator"
 """Of commands that settle what was refused: what the service itself may not do."""
+
+AUDITOR_ROLE = "ledger_auditor"
+
+ERASER_ROLE = "ledger_eraser"
+"""Of the one command that erases: it may run one function, and nothing else."""
 
 OLDEST_POSTGRES = 14
 
@@ -41,6 +46,13 @@ _DURABLE = {
     "data_sync_retry": ("off",),
 }
 """Settings without which an acknowledged callback may be lost, with the values that are safe."""
+
+_GUARDS = (
+    *(("append_only", table.name) for table in APPEND_ONLY),
+    *(("erased_only", table.name) for table in ERASABLE),
+    ("erasures_by_the_eraser", "entries"),
+)
+"""Triggers without which somebody could change what the ledger says, and nobody would know."""
 
 
 async def inspect(  # noqa: PLR0913 - all by name
@@ -140,14 +152,13 @@ async def _schema(connection: AsyncConnection, head: str, wanted: str) -> list[s
 
 async def _guards(connection: AsyncConnection) -> list[str]:
     cursor = await connection.execute(
-        "SELECT tgrelid::regclass::text FROM pg_trigger "
-        "WHERE tgname = 'append_only' AND tgenabled = 'A' AND NOT tgisinternal"
+        "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE tgenabled = 'A' AND NOT tgisinternal"
     )
-    guarded = {table for (table,) in await cursor.fetchall()}
+    there = set(await cursor.fetchall())
     return [
-        f"the trigger append_only of {table.name} is missing or not ENABLE ALWAYS"
-        for table in APPEND_ONLY
-        if table.name not in guarded
+        f"the trigger {trigger} of {table} is missing or not ENABLE ALWAYS"
+        for trigger, table in _GUARDS
+        if (trigger, table) not in there
     ]
 
 

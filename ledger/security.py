@@ -3,13 +3,14 @@
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import HTTPException, Request, Security
 from fastapi.security import APIKeyHeader
 from pydantic import SecretStr
 
+from eventstore.accesses import Access, identifier
 from eventstore.caller import Caller, Scope
 from ledger.issued_keys import IssuedKeys
 from ledger.runtime import AUDITOR, CLIENT
@@ -54,13 +55,21 @@ def ring(current: SecretStr | None, previous: Iterable[SecretStr]) -> ApiKeys:
 class Callers:
     """Tells who bears a key: one of the environment's, or one that was issued."""
 
-    def __init__(self, *known: tuple[ApiKeys, Caller], issued: IssuedKeys) -> None:
-        """Take the rings of the environment, each with its caller, and the issued keys."""
+    def __init__(
+        self,
+        *known: tuple[ApiKeys, Caller],
+        issued: IssuedKeys,
+        log_access: Callable[[Access], Awaitable[None]],
+    ) -> None:
+        """Take the rings of the environment, each with its caller, the issued keys, and who logs a look."""
         self._known = known
         self._issued = issued
+        self._log_access = log_access
 
     @classmethod
-    def of(cls, settings: Settings, issued: IssuedKeys) -> "Callers":
+    def of(
+        cls, settings: Settings, issued: IssuedKeys, log_access: Callable[[Access], Awaitable[None]]
+    ) -> "Callers":
         """Return the callers of a service with these settings, and of the keys that were issued."""
         client = Caller(CLIENT, frozenset({Scope.STATUSES_READ, Scope.BATCHES_WRITE}), sees_all=True)
         auditor = Caller(AUDITOR, frozenset({Scope.AUDIT_READ}))
@@ -68,6 +77,7 @@ class Callers:
             (ring(settings.client_api_key, settings.client_api_key_previous), client),
             (ring(settings.auditor_api_key, settings.auditor_api_key_previous), auditor),
             issued=issued,
+            log_access=log_access,
         )
 
     async def find(self, key: bytes, scope: Scope) -> Caller | None:
@@ -87,7 +97,8 @@ class Callers:
         """Return the dependency that gives a route its caller, who bears exactly one key that opens `scope`.
 
         All others are answered alike with 401: who lacks the scope is not told that the key is known. From
-        there on the log lines of the request name the caller.
+        there on the log lines of the request name the caller. Whoever comes to audit is in the log of who
+        looked before the route runs; where that cannot be written, the answer is 500.
         """
 
         async def authorise(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> Caller:
@@ -98,6 +109,33 @@ class Callers:
             structlog.contextvars.bind_contextvars(client_id=caller.client_id)
             if caller.key_id is not None:
                 structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+            if scope is Scope.AUDIT_READ:
+                await self._log_access(access_of(request, caller))
             return caller
 
         return authorise
+
+
+ASKED = ("after", "as_of", "index", "known_at", "limit")
+"""Parameters of a URL whose values the log of who looked keeps; of others it keeps the names alone."""
+
+
+def access_of(request: Request, caller: Caller) -> Access:
+    """Return the look that a request is about to take: the route by its pattern, ids apart from it.
+
+    The peer is the other end of the connection: a header that claims another is anybody's to write.
+    """
+    path = request.scope["route"].path_format
+    ids = [identifier(str(value)) for value in request.path_params.values()]
+    detail: dict[str, Any] = {
+        identifier(name): identifier(value) if name in ASKED else None
+        for name, value in request.query_params.multi_items()
+    }
+    return Access(
+        actor=caller.client_id,
+        access=f"{request.method} {path}",
+        subject=ids[0] if ids else None,
+        detail=detail | ({"ids": ids} if len(ids) > 1 else {}),
+        key_id=caller.key_id,
+        peer=request.client.host if request.client is not None else None,
+    )

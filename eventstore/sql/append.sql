@@ -1,7 +1,7 @@
 -- Appends a batch of entries with the events that they state, and folds what is new: one statement, one
 -- transaction. Returns a line for each thing worth telling (`outcome`, `entry_id`, `item`): an entry that an
 -- earlier run had already committed, an item that repeats an event, an item in conflict with another event
--- of its key. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
+-- of its key, an item of a message that was erased. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
 WITH offered AS (
     SELECT *
     FROM unnest(
@@ -12,12 +12,26 @@ WITH offered AS (
         entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
     )
 ),
+of_erased AS ( -- items of erased messages: no event where the entry has no other, and no content in the entry
+    SELECT entry_id, item, erased, bool_and(erased) OVER (PARTITION BY entry_id) AS alone
+    FROM (
+        SELECT entry_id, item, is_erased(message_id) AS erased
+        FROM unnest(%(event_entry_id)b::uuid[], %(item)b::integer[], %(message_id)b::text[])
+            AS said (entry_id, item, message_id)
+        WHERE EXISTS (SELECT FROM erased_messages) -- mostly there is none, and nothing is looked up
+        OFFSET 0 -- once for each item
+    ) AS said
+),
 kept AS (
     INSERT INTO entries (
         entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
     )
-    SELECT entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+    SELECT
+        entry_id, kind, client_id, received_at, CASE WHEN emptied IS NULL THEN body END,
+        CASE WHEN emptied IS NULL THEN signature END, secret_id, rules,
+        CASE WHEN emptied IS NULL THEN rejection END, replays, CASE WHEN emptied IS NULL THEN salt END
     FROM offered
+    LEFT JOIN (SELECT DISTINCT entry_id AS emptied FROM of_erased WHERE alone) AS emptying ON emptied = entry_id
     ORDER BY entry_id
     ON CONFLICT (entry_id) DO NOTHING
     RETURNING entry_id
@@ -40,6 +54,7 @@ stated AS (
         cascade_type, cascade_order, retry_count, occurred_at, effective_at
     )
     WHERE entry_id NOT IN (SELECT entry_id FROM already)
+      AND entry_id NOT IN (SELECT entry_id FROM of_erased WHERE alone)
 ),
 delivered AS (
     INSERT INTO events (
@@ -72,6 +87,10 @@ FROM already
 WHERE pg_logical_emit_message(true, 'status-ledger', entry_id::text) IS NOT NULL
 UNION ALL
 SELECT 'repeat', entry_id, item FROM repeated
+UNION ALL
+SELECT CASE WHEN alone THEN 'erased' ELSE 'returned' END, entry_id, item
+FROM of_erased
+WHERE erased
 UNION ALL
 SELECT 'conflict', entry_id, item
 FROM (

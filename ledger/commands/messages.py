@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from eventstore.accesses import Access
 from ingest.signature import SigningSecrets
 from ledger.commands.opened import opened_database
+from ledger.commands.operator import operator
 from ledger.commands.terminal import out, plain_errors, tell_error
 from ledger.drawing import drawn_timeline
 from ledger.settings import Settings
@@ -35,7 +37,8 @@ def timeline(message_id: Annotated[str, typer.Argument(help="The supplier's id o
     """Draw what happened to one message: every event and repeat by effective time, and what each changed."""
 
     async def steps_of() -> list[Step]:
-        async with opened_database() as database:
+        access = Access(operator(None), "timeline", message_id)
+        async with opened_database(access=access) as database:
             return await message_timeline(database, message_id)
 
     with plain_errors():

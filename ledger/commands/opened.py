@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from eventstore.accesses import Access, append_access
 from eventstore.database import Database
 from eventstore.errors import LedgerError
 from ledger.database_url import database_url
 from ledger.migration import head
-from ledger.preflight import SERVICE_ROLE, ensure_fit
+from ledger.preflight import AUDITOR_ROLE, SERVICE_ROLE, ensure_fit
 from ledger.settings import DatabaseSettings
 
 
@@ -17,15 +18,16 @@ class RoleMissing(LedgerError):
 
 @asynccontextmanager
 async def opened_database(
-    settings: DatabaseSettings | None = None, *, role: str = SERVICE_ROLE
+    settings: DatabaseSettings | None = None, *, role: str = SERVICE_ROLE, access: Access | None = None
 ) -> AsyncIterator[Database]:
     """Lend the settings' database, each connection under a role: the service's to read, another to write.
 
-    Raises `UnfitDatabase` or `DatabaseUnavailable`; for another role also `RoleMissing` where the login
-    may not have it, and `UnfitDatabase` where a commit could be lost.
+    A command that shows what the ledger holds of a message says so by `access`, which is in the log of who
+    looked before anything is lent. Raises `UnfitDatabase` or `DatabaseUnavailable`; for a role that writes
+    also `RoleMissing` where the login may not have it, and `UnfitDatabase` where a commit could be lost.
     """
     settings = settings or DatabaseSettings.load()
-    writes = role != SERVICE_ROLE
+    writes = role not in (SERVICE_ROLE, AUDITOR_ROLE)
     with database_url(settings) as url:
         fitness = await ensure_fit(
             url,
@@ -37,6 +39,8 @@ async def opened_database(
         if writes and fitness.role is None:
             raise RoleMissing(f"grant it {role}")
         async with Database(url, role=fitness.role, connections=2) as database:
+            if access is not None:
+                await append_access(database, access)
             yield database
 
 

@@ -14,6 +14,7 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from eventstore.accesses import Access
 from eventstore.acts import ActDone, acts_on
 from eventstore.database import Database
 from ingest import refusals, settlement
@@ -100,8 +101,9 @@ def show(
     """Show one of them: what was sent, what it would come to today, what was done to it."""
 
     async def found(settings: Settings) -> tuple[Kept | None, list[ActDone]]:
+        access = Access(operator(None), "quarantine show", str(refusal_id))
         async with (
-            opened_database(settings, role=OPERATOR_ROLE) as database,
+            opened_database(settings, role=OPERATOR_ROLE, access=access) as database,
             database.connection() as connection,
         ):
             kept = await refusals.kept(connection, [refusal_id])
@@ -138,7 +140,14 @@ def replay(
     meant = chosen(ids, filters(answer, since, until, rejection), everything=everything)
 
     async def settled(settings: Settings) -> Tally:
-        async with opened_database(settings, role=OPERATOR_ROLE) as database:
+        named = [str(one) for one in ids or ()]
+        access = Access(
+            operator(actor),
+            "quarantine replay",
+            named[0] if len(named) == 1 else None,
+            {"dry_run": dry_run} | ({"ids": named} if len(named) > 1 else {}),
+        )
+        async with opened_database(settings, role=OPERATOR_ROLE, access=access) as database:
             rules = _rules(settings)
             replayer = Replayer(database, folds(), rules, actor=operator(actor), reason=reason)
             settle = partial(foresee, database, rules) if dry_run else replayer.replay

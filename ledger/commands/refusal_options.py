@@ -23,7 +23,8 @@ def _known(answers: list[int] | None) -> list[int] | None:
     return answers
 
 
-def _printable(text: str | None) -> str | None:
+def printable(text: str | None) -> str | None:
+    """Return the text of an option, if it can be shown as it is; raises `typer.BadParameter`."""
     if text is not None and not (text.strip() and text.isprintable()):
         raise typer.BadParameter("must be printable text")
     return text
@@ -48,15 +49,15 @@ Until = Annotated[
 ]
 Rejection = Annotated[
     str | None,
-    typer.Option(callback=_printable, metavar="TEXT", help="422s whose reason contains this, to the letter."),
+    typer.Option(callback=printable, metavar="TEXT", help="422s whose reason contains this, to the letter."),
 ]
 Actor = Annotated[
     str | None,
-    typer.Option("--as", callback=_printable, metavar="NAME", help="Who you are, for the log of acts."),
+    typer.Option("--as", callback=printable, metavar="NAME", help="Who you are, for the log of acts."),
 ]
-Reason = Annotated[str | None, typer.Option(callback=_printable, help="Why, for the log of acts.")]
+Reason = Annotated[str | None, typer.Option(callback=printable, help="Why, for the log of acts.")]
 MandatoryReason = Annotated[
-    str, typer.Option(callback=_printable, help="Why, for the log of acts.", show_default=False)
+    str, typer.Option(callback=printable, help="Why, for the log of acts.", show_default=False)
 ]
 
 

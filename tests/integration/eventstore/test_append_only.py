@@ -46,6 +46,14 @@ def filled(postgres: str) -> Iterator[str]:
             "INSERT INTO acts (act_id, actor, act, subject, outcome, detail)"
             " SELECT entry_id, 'somebody', 'key.create', 'subject', 'created', '{}' FROM entries LIMIT 1"
         )
+        connection.execute(
+            "INSERT INTO access_log (access_id, actor, access, detail)"
+            " SELECT entry_id, 'somebody', 'GET /', '{}' FROM entries LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO erased_messages (erasure_id, tombstone)"
+            " SELECT entry_id, sha256('') FROM entries LIMIT 1"
+        )
         connection.commit()
         yield url
 

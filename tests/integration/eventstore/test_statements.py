@@ -10,7 +10,7 @@ from psycopg import pq
 
 from eventstore.appender import append_statement
 from eventstore.statements import Numbered, statement
-from ledger.preflight import OPERATOR_ROLE, SERVICE_ROLE
+from ledger.preflight import AUDITOR_ROLE, ERASER_ROLE, OPERATOR_ROLE, SERVICE_ROLE
 from projections.projection import folds
 from tests.support.database import cloned
 
@@ -37,6 +37,7 @@ RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
     ],
     OPERATOR_ROLE,
 ) | dict.fromkeys(["ledger/all_keys", "ledger/create_key", "ledger/revoke_key"], OWNER)
+RUN_BY_ANOTHER |= {"eventstore/accesses": AUDITOR_ROLE, "eventstore/erase": ERASER_ROLE}
 """Who runs a statement, where it is not the service itself."""
 
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}

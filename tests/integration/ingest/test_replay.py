@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from eventstore.acts import acts_on
-from eventstore.appender import Appender
+from eventstore.appender import Appender, Recorded
 from eventstore.database import Database, LedgerConnection
 from eventstore.durable import Unrecorded
 from eventstore.events import Delivery, Entry
@@ -75,7 +75,7 @@ async def test_a_quarantined_callback_becomes_an_entry_and_its_status_is_read(
     assert await statuses(client) == []
 
     (told,) = await replayer(database).replay([quarantined])
-    assert (told.refusal_id, told.fate, told.recorded) == (quarantined, Fate.RECORDED, (1, 0, 0))
+    assert (told.refusal_id, told.fate, told.recorded) == (quarantined, Fate.RECORDED, Recorded(1, 0, 0))
     ((entry_id, *entry),) = execute(
         database_url,
         "SELECT entry_id, replays, kind, client_id, received_at, body, rejection, rules, secret_id"
@@ -138,7 +138,7 @@ async def test_a_callback_that_came_again_meanwhile_is_a_repeat(
         await client.post("/api/status/create", content=content, headers=signed(content))
     ).status_code == 200
     (told,) = await replayer(database).replay([quarantined])
-    assert told.recorded == (0, 1, 0)
+    assert told.recorded == Recorded(0, 1, 0)
     assert counts(database_url) == (2, 1, 1, 1)
 
 
@@ -363,7 +363,7 @@ async def test_a_lost_connection_does_not_hide_what_was_done(
     async with Breaking(database_url, lose) as database:
         told = await replayer(database).replay(ids)
         assert set(fates(told).values()) == {Fate.RECORDED}
-        assert [one.recorded for one in told] == [(1, 0, 0)] * 2
+        assert [one.recorded for one in told] == [Recorded(1, 0, 0)] * 2
         database.lose = lose
         (gone,) = await discard(database, [rubbish], actor="somebody", reason="rubbish")
         assert gone.fate is Fate.DISCARDED

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from eventstore.acts import acts_on
+from eventstore.appender import Recorded
 from eventstore.database import Database
 from ingest.quarantine import ALARM_PAUSE, Caps, Quarantine, QuarantineFull, Suspect
 from ingest.refusals import kept, usage
@@ -152,4 +153,4 @@ def test_a_tally_counts_fates_and_reasons() -> None:
         [Settled(UUID(int=1), Fate.STILL_REFUSED, "why"), Settled(UUID(int=2), Fate.STILL_REFUSED, "why")]
     )
     assert (tally.fates[Fate.STILL_REFUSED], tally.reasons[Fate.STILL_REFUSED]["why"]) == (2, 2)
-    assert tally.recorded == (0, 0, 0)
+    assert tally.recorded == Recorded(0, 0, 0)

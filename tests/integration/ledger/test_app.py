@@ -210,6 +210,8 @@ ANSWERS = {
     "eventstore.database.DatabaseUnavailable": 500,
     "eventstore.durable.CommitUncertain": 500,
     "eventstore.durable.Unrecorded": 500,
+    "eventstore.erasure.ErasureInTheWay": 500,
+    "eventstore.erasure.LedgerBusy": 500,
     "eventstore.group_commit.Closed": 500,
     "eventstore.group_commit.Overloaded": 500,  # the callback endpoint answers it with 429 itself
     "ingest.batches.InvalidBatch": 422,

@@ -24,7 +24,10 @@ EXPECTED = {
     "quarantine_usage": ("SELECT UPDATE", "SELECT UPDATE", "", "", ""),
     "api_keys": ("SELECT", "", "", "SELECT", ""),
     "acts": ("", "SELECT INSERT", "", "SELECT", ""),
-    "alembic_version": ("SELECT", "SELECT", "", "SELECT", ""),
+    "access_log": ("INSERT", "INSERT", "", "SELECT", ""),
+    "tombstone_salt": ("SELECT", "SELECT", "", "SELECT", ""),
+    "erased_messages": ("SELECT", "SELECT", "", "SELECT", ""),
+    "alembic_version": ("SELECT", "SELECT", "", "SELECT", "SELECT"),
     "ledger_grants": ("", "", "", "SELECT", ""),
 }
 
@@ -37,6 +40,7 @@ NOT_THE_WRITERS = {
     ("quarantine", "UPDATE"): {"recorded_at", "received_at", "quarantine_id", "answer", "secret_id"},
     ("quarantine_usage", "UPDATE"): {"one_row"},
     ("acts", "INSERT"): {"acted_at", "database_login"},
+    ("access_log", "INSERT"): {"accessed_at", "database_login"},
 }
 
 
@@ -151,6 +155,53 @@ def test_what_a_role_was_given_beside_its_lines_is_taken_back(owner: psycopg.Con
     asked = "SELECT has_table_privilege('ledger_reader', 'entries', 'DELETE')"
     asked += " OR has_any_column_privilege('ledger_reader', 'entries', 'UPDATE')"
     assert owner.execute(asked).fetchall() == [(False,)]
+    owner.rollback()
+
+
+EXECUTABLE_BY_ONE = {"erase_message": "ledger_eraser"}
+"""The functions that not everybody may run, each with the one role that may; the owner's own are not here."""
+
+
+def test_what_works_with_its_owners_rights_is_run_by_one_role_and_finds_our_tables_alone(
+    owner: psycopg.Connection,
+) -> None:
+    functions = owner.execute(
+        "SELECT proname::text, oid, proconfig, current_schema() FROM pg_proc"
+        " WHERE pronamespace = current_schema()::regnamespace AND prosecdef"
+    ).fetchall()
+    assert {name for name, *_ in functions} == set(EXECUTABLE_BY_ONE)
+    for name, oid, settings, schema in functions:
+        assert f"search_path=pg_catalog, {schema}, pg_temp" in settings
+        asked = "SELECT rolname FROM pg_roles WHERE has_function_privilege(rolname, %s, 'EXECUTE')"
+        asked += " AND NOT rolsuper AND rolname !~ '^pg_'"
+        assert owner.execute(asked, [oid]).fetchall() == [(EXECUTABLE_BY_ONE[name],)]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "ledger_eraser"])
+def test_nobody_but_the_eraser_may_erase(owner: psycopg.Connection, role: str) -> None:
+    owner.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege, match="permission denied for function erase_message"):
+        owner.execute("SELECT erase_message('m', 'me', 'why', 'basis', true, true, gen_random_uuid())")
+    owner.rollback()
+
+
+@pytest.mark.parametrize("role", ["ledger_service", "ledger_operator"])
+def test_who_appends_cannot_claim_that_something_was_erased(owner: psycopg.Connection, role: str) -> None:
+    owner.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.RestrictViolation, match="written by erase_message alone"):
+        owner.execute(
+            "INSERT INTO entries (received_at, entry_id, rules, kind, client_id)"
+            " VALUES (now(), gen_random_uuid(), 1, 'erasure', 'operator')"
+        )
+    owner.rollback()
+
+
+def test_a_function_that_a_role_was_given_is_taken_back(owner: psycopg.Connection) -> None:
+    function = "erase_message(text, text, text, text, boolean, boolean, uuid)"
+    owner.execute(f"GRANT EXECUTE ON FUNCTION {function} TO ledger_operator")
+    owner.execute("SELECT grant_ledger_roles()")
+    asked = "SELECT has_function_privilege('ledger_operator', %s, 'EXECUTE')"
+    assert owner.execute(asked, [function]).fetchall() == [(False,)]
     owner.rollback()
 
 

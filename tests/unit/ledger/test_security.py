@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import SecretStr
 
+from eventstore.accesses import Access
 from eventstore.caller import Caller, Scope
 from ledger.app import create_app
 from ledger.issued_keys import IssuedKeys, Kept
@@ -97,7 +98,10 @@ def callers(settings: Settings, *keys: tuple[str, Caller]) -> Callers:
     async def read() -> Mapping[str, Kept]:
         return kept
 
-    return Callers.of(settings, IssuedKeys(read))
+    async def logged(access: Access) -> None:
+        raise AssertionError(access)  # no request is made here
+
+    return Callers.of(settings, IssuedKeys(read), logged)
 
 
 def settings_with(**changes: object) -> Settings:
