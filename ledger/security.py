@@ -116,7 +116,7 @@ class Callers:
         return authorise
 
 
-ASKED = ("after", "as_of", "index", "known_at", "limit")
+ASKED = ("after", "as_of", "index", "known_at", "limit", "reference")
 """Parameters of a URL whose values the log of who looked keeps; of others it keeps the names alone."""
 
 

@@ -12,6 +12,7 @@ from eventstore.appender import append_statement
 from eventstore.statements import Numbered, statement
 from ledger.preflight import AUDITOR_ROLE, ERASER_ROLE, OPERATOR_ROLE, SERVICE_ROLE
 from projections.projection import folds
+from query.history import asking
 from tests.support.database import cloned
 
 ROOT = Path(__file__).parents[3]
@@ -40,6 +41,9 @@ RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
 RUN_BY_ANOTHER |= {"eventstore/accesses": AUDITOR_ROLE, "eventstore/erase": ERASER_ROLE}
 """Who runs a statement, where it is not the service itself."""
 
+AT_A_CUT = ("message_at", "channels_at", "timeline")
+"""What is asked of one message at a cut: `query/sql/cut.sql` and a file of its own are one statement."""
+
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}
 """The relations over `delivered` that the folds share."""
 
@@ -67,6 +71,8 @@ def text_of(file: str) -> str:
     """Return the statement; a fold or a view of one stands on all events, and on those before it."""
     package, name = file.split("/")
     text = statement(package, name)
+    if package == "query" and name in ("cut", *AT_A_CUT):
+        return asking("timeline" if name == "cut" else name)
     if package != "projections" or name not in {part.removeprefix("fold_") for part in folds()}:
         return text
     parts = {"delivered": "SELECT * FROM events"}

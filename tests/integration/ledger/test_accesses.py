@@ -32,6 +32,7 @@ TIMELINE = "/api/messages/{}/timeline"
 
 LOGGED: dict[str, tuple[str, ...]] = {
     "timeline": (M,),
+    "entry": (str(UUID(int=1)),),
     "quarantine show": (str(UUID(int=1)),),
     "quarantine replay": ("--all",),
     "erase": ("--message", M, "--reason", "r", "--legal-basis", "b", "--dry-run"),
@@ -148,11 +149,10 @@ async def test_the_line_is_committed_before_the_route_runs(
     del app
     seen: list[Any] = []
 
-    async def looking(*_: object, **__: object) -> list[Any]:
+    async def looking(*_: object) -> None:
         seen.extend(logged(database_url))
-        return []
 
-    monkeypatch.setattr("query.routes.message_timeline", looking)
+    monkeypatch.setattr("query.audit_routes.message_history", looking)
     await client.get(TIMELINE.format(M), headers=AUDITOR)
     assert seen == [("GET /api/messages/{message_id}/timeline", M)]
 

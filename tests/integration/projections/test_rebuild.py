@@ -47,7 +47,7 @@ def test_whatever_is_done_to_a_row_is_named_and_mended(
 
 def test_of_an_empty_ledger_the_tables_are_empty(owner: psycopg.Connection) -> None:
     append(owner, *STORY)
-    owner.execute("ALTER TABLE events DISABLE TRIGGER append_only; TRUNCATE events")
+    owner.execute("ALTER TABLE events DISABLE TRIGGER USER; TRUNCATE events")
     assert rebuild(owner, CURRENT_STATUS) == 0
     assert owner.execute("SELECT FROM message_status").rowcount == 0
     assert found(owner) == []

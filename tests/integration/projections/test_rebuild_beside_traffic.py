@@ -272,7 +272,7 @@ def test_entries_of_a_dump_from_another_cluster_do_no_harm(
     for _ in range(100):
         append(owner, numbered())
     owner.execute(
-        "ALTER TABLE entries DISABLE TRIGGER append_only;"
+        "ALTER TABLE entries DISABLE TRIGGER USER;"
         "UPDATE entries SET transaction_id = (pg_current_xact_id()::text::bigint + place)::text::xid8"
         " FROM (SELECT entry_id, row_number() OVER () % 50 * 1000 / 50 AS place FROM entries) AS numbered"
         " WHERE entries.entry_id = numbered.entry_id;"
