@@ -46,6 +46,13 @@ def filled(postgres: str) -> Iterator[str]:
             "INSERT INTO acts (act_id, actor, act, subject, outcome, detail)"
             " SELECT entry_id, 'somebody', 'key.create', 'subject', 'created', '{}' FROM entries LIMIT 1"
         )
+        connection.execute(
+            "INSERT INTO leaves SELECT 0, entry_id, sha256(''), sha256('') FROM entries LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO tiles VALUES (0, 0, sha256(''), decode(repeat('5a', 256 * 32), 'hex'))"
+        )
+        connection.execute("INSERT INTO checkpoints VALUES (now(), 1, 'incarnation', sha256(''), 'note')")
         connection.commit()
         yield url
 

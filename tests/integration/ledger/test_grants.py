@@ -26,6 +26,10 @@ EXPECTED = {
     "acts": ("", "SELECT INSERT", "", "SELECT", ""),
     "alembic_version": ("SELECT", "SELECT", "", "SELECT", ""),
     "ledger_grants": ("", "", "", "SELECT", ""),
+    "leaves": ("SELECT INSERT", "", "", "SELECT", ""),
+    "tiles": ("SELECT INSERT", "", "", "SELECT", ""),
+    "checkpoints": ("SELECT INSERT", "", "", "SELECT", ""),
+    "sealer": ("SELECT UPDATE", "", "", "SELECT", ""),
 }
 
 NOT_THE_WRITERS = {
@@ -37,6 +41,7 @@ NOT_THE_WRITERS = {
     ("quarantine", "UPDATE"): {"recorded_at", "received_at", "quarantine_id", "answer", "secret_id"},
     ("quarantine_usage", "UPDATE"): {"one_row"},
     ("acts", "INSERT"): {"acted_at", "database_login"},
+    ("sealer", "UPDATE"): {"one_row"},
 }
 
 
