@@ -29,6 +29,7 @@ from ledger.runtime import Ledger
 from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
+from query import ledger_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     )
     recipients = RecipientKeys(*settings.recipient_keys)
     app.include_router(query_routes.routes(lambda: ledger.database, recipients, callers.require))
+    app.include_router(ledger_routes.routes(lambda: ledger.database, callers.require))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

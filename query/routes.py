@@ -33,17 +33,19 @@ Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
 """Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
-def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
+def refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entry of an answer `{"status": …}`."""
     examples = {message: {"value": {"status": message}} for message in messages}
     return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
 
 
-_ANSWERS = {
-    **_refused(401, "Invalid API key"),
-    **_refused(500, "error"),
+ANSWERS = {
+    **refused(401, "Invalid API key"),
+    **refused(500, "error"),
 }
-_INVALID_QUERY = _refused(
+"""The answers that every route may give that needs a key."""
+
+_INVALID_QUERY = refused(
     422,
     "limit: must be a whole number from 1 to 10000",
     "createdAfter: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
@@ -87,7 +89,7 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY},
+        responses={**ANSWERS, **_INVALID_QUERY},
         openapi_extra={"parameters": _parameters()},
         summary="Current statuses, by filter and page",
     )
@@ -112,7 +114,7 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
         SEARCH,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY, **_refused(413, "Request body too large")},
+        responses={**ANSWERS, **_INVALID_QUERY, **refused(413, "Request body too large")},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -136,7 +138,7 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
     @router.get(
         "/api/messages/{message_id:path}/timeline",  # the supplier's ids are opaque: a `/` is as good as any
         response_model=TimelineAnswer,
-        responses={**_ANSWERS, **_refused(404, "Not Found")},
+        responses={**ANSWERS, **refused(404, "Not Found")},
         dependencies=[Depends(auditor)],
         summary="Everything that the ledger holds of one message",
     )

@@ -17,15 +17,15 @@ class RoleMissing(LedgerError):
 
 @asynccontextmanager
 async def opened_database(
-    settings: DatabaseSettings | None = None, *, role: str = SERVICE_ROLE
+    settings: DatabaseSettings | None = None, *, role: str = SERVICE_ROLE, writes: bool = False
 ) -> AsyncIterator[Database]:
     """Lend the settings' database, each connection under a role: the service's to read, another to write.
 
-    Raises `UnfitDatabase` or `DatabaseUnavailable`; for another role also `RoleMissing` where the login
-    may not have it, and `UnfitDatabase` where a commit could be lost.
+    Raises `UnfitDatabase` or `DatabaseUnavailable`; for another role, or one that `writes`, also
+    `RoleMissing` where the login may not have it, and `UnfitDatabase` where a commit could be lost.
     """
     settings = settings or DatabaseSettings.load()
-    writes = role != SERVICE_ROLE
+    writes = writes or role != SERVICE_ROLE
     with database_url(settings) as url:
         fitness = await ensure_fit(
             url,

@@ -27,6 +27,7 @@ from ingest.callbacks import read
 from ledger.app import STATUS_OF, StatusLedger, create_app
 from ledger.health import Health, Readiness
 from ledger.settings import Settings
+from query.feed_models import FeedAnswer
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
 from tests.support.client import BATCH, batch, message
@@ -207,6 +208,14 @@ async def test_another_method_is_405_and_names_the_right_one(unopened: Settings)
 # Errors
 
 ANSWERS = {
+    "eventstore.anchors.AnchorConflict": 500,
+    "eventstore.anchors.AnchorsUnavailable": 500,
+    "eventstore.checkpoints.LogInconsistent": 500,
+    "eventstore.notes.InvalidNote": 500,
+    "eventstore.sealer.ServerChanged": 500,
+    "eventstore.sealer_state.OvertakenSealer": 500,
+    "ledger.commands.seals.NothingSealed": 500,
+    "ledger.commands.seals.SealingKeyMissing": 500,
     "eventstore.database.DatabaseUnavailable": 500,
     "eventstore.durable.CommitUncertain": 500,
     "eventstore.durable.Unrecorded": 500,
@@ -316,13 +325,17 @@ DECLARED = {
     "GET /api/statuses": {200, 401, 422, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
     "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
+    "GET /api/entries": {200, 401, 422, 500},
+    "GET /api/ledger/checkpoint": {200, 401, 404, 500},
+    "GET /api/ledger/proof/{entry_id}": {200, 401, 404, 500},
     "GET /api/healthcheck": {200},
     "GET /api/healthcheck/ready": {200, 503},
 }
 """The answers of the contract."""
 
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (BatchRegistered, Health, Readiness, Refusal, Statuses, TimelineAnswer)
+    model.__name__: model
+    for model in (BatchRegistered, FeedAnswer, Health, Readiness, Refusal, Statuses, TimelineAnswer)
 }
 
 
@@ -369,7 +382,8 @@ def test_no_answer_of_the_framework_is_declared_that_is_never_given(openapi: dic
 def declared_answers(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for name, operation in operations(openapi).items():
         for code, answer in operation["responses"].items():
-            yield name, code, answer["content"]["application/json"]
+            if "text/plain" not in answer["content"]:
+                yield name, code, answer["content"]["application/json"]
 
 
 def test_every_declared_example_of_an_answer_is_one(openapi: dict[str, Any]) -> None:
