@@ -24,6 +24,7 @@ COMMANDS = {
     "seal": "seals",
     "rebase": "seals",
     "public-key": "seals",
+    "audit": "audit",
     "quarantine": "quarantine",
     "keys": "keys",
 }

@@ -214,6 +214,8 @@ ANSWERS = {
     "eventstore.notes.InvalidNote": 500,
     "eventstore.sealer.ServerChanged": 500,
     "eventstore.sealer_state.OvertakenSealer": 500,
+    "ledger.bundling.BundleExists": 500,
+    "ledger.commands.audit.NotPublic": 500,
     "ledger.commands.seals.NothingSealed": 500,
     "ledger.commands.seals.SealingKeyMissing": 500,
     "eventstore.database.DatabaseUnavailable": 500,
