@@ -272,7 +272,7 @@ async def test_a_paused_sealer_holds_the_others_up_no_longer_than_its_lock(
     async with await LedgerConnection.connect(database_url) as paused:
         await hold(paused)
         assert (await seal(database)).entries == 1
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(psycopg.Error):  # of which class, depends on what it noticed first
             await read_state(paused)
     assert leaves(database_url) == written
 

@@ -81,6 +81,9 @@ def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
         "/api/statuses",
         "/api/statuses/search",
         "/api/messages/{message_id}/timeline",
+        "/api/entries",
+        "/api/ledger/checkpoint",
+        "/api/ledger/proof/{entry_id}",
     }
 
 
