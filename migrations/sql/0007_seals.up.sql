@@ -90,12 +90,15 @@ COMMENT ON FUNCTION leaf_field IS 'A value with its length, so that no two lists
 
 CREATE FUNCTION leaf_field(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN leaf_field(convert_to(value, 'UTF8'));
+    RETURN CASE WHEN value IS NULL THEN '\x00'::bytea
+                ELSE '\x01'::bytea || int4send(octet_length(value)) || convert_to(value, 'UTF8') END;
 COMMENT ON FUNCTION leaf_field(text) IS 'The same of a text.';
 
 CREATE FUNCTION leaf_field(value timestamptz) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN leaf_field(int8send((extract(epoch FROM value) * 1000000)::bigint));
+    -- The length is written out: PostgreSQL puts these functions into the query, and would convert it twice.
+    RETURN CASE WHEN value IS NULL THEN '\x00'::bytea
+                ELSE '\x0100000008'::bytea || int8send((extract(epoch FROM value) * 1000000)::bigint) END;
 COMMENT ON FUNCTION leaf_field(timestamptz) IS 'The same of a time, in microseconds since 1970.';
 
 CREATE FUNCTION entry_commitment(salt bytea, body bytea, signature bytea, rejection text) RETURNS bytea
