@@ -9,6 +9,8 @@ from uuid import UUID
 
 Kind = Literal["callback", "registration", "erasure"]
 
+SALT_BYTES = 16
+
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our own clock a supplier's may run before its claim stops counting."""
 
@@ -66,6 +68,7 @@ class Entry(NamedTuple):
     replays: UUID | None = None
     """The entry or quarantined request that this one replays."""
     salt: bytes | None = None
+    """Random: so that nobody can guess what was erased and try the guess at its commitment."""
 
 
 class Delivery(NamedTuple):

@@ -8,13 +8,14 @@ quarantine.
 import random
 from datetime import UTC, datetime
 from enum import Enum
+from os import urandom
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 
 from eventstore.appender import Appender
-from eventstore.events import Delivery, Entry, Event
+from eventstore.events import SALT_BYTES, Delivery, Entry, Event
 from eventstore.identifiers import time_ordered_uuid
 from ingest.callbacks import RULES, Unprocessable, read
 from ingest.quarantine import Quarantine, Suspect
@@ -117,6 +118,7 @@ class Recorder:
             secret_id=secret_id,
             rules=RULES,
             rejection=reason,
+            salt=urandom(SALT_BYTES),
         )
         recorded = await self._appender.append(Delivery(entry, events))
         if reason is not None:

@@ -7,6 +7,7 @@ or after a crash, finds the first one there and changes nothing. The refused ent
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from os import urandom
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from eventstore.acts import Act, append_acts, new_act_id
 from eventstore.appender import Recorded, append_statement, parameters_of, recorded_of
 from eventstore.database import Database, LedgerConnection
 from eventstore.durable import ONE_TO_BLAME, run
-from eventstore.events import Delivery, Entry, Event
+from eventstore.events import SALT_BYTES, Delivery, Entry, Event
 from eventstore.identifiers import time_ordered_uuid
 from eventstore.statements import Numbered
 from ingest.callbacks import RULES, Unprocessable, read
@@ -151,6 +152,7 @@ class Replayer:
             secret_id=judgement.secret_id,
             rules=RULES,
             replays=found.refusal.refusal_id,
+            salt=urandom(SALT_BYTES),
         )
         return Delivery(entry, judgement.events)
 

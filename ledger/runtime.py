@@ -11,6 +11,7 @@ from eventstore.database import Database
 from eventstore.errors import LedgerError
 from eventstore.group_commit import Limits
 from eventstore.recipients import RecipientKeys
+from eventstore.sealing import Sealing
 from ingest.quarantine import Caps, Quarantine
 from ingest.recorder import Recorder
 from ingest.registrar import Registrar
@@ -18,6 +19,7 @@ from ingest.signature import KeptSecrets, SigningSecrets
 from ledger.database_url import database_url
 from ledger.migration import head
 from ledger.preflight import ensure_fit
+from ledger.seals import seals_of
 from ledger.settings import Settings
 from projections.projection import folds
 
@@ -55,7 +57,7 @@ def kept_secrets(settings: Settings) -> KeptSecrets:
 
 
 class Ledger:
-    """Database, appender, quarantine, recorder and registrar under one roof."""
+    """Database, appender, quarantine, recorder, registrar and sealer under one roof."""
 
     def __init__(self, settings: Settings) -> None:
         """Take the settings; nothing is opened before `open`."""
@@ -143,6 +145,7 @@ class Ledger:
                 url, fitness.role, settings.recipient_keys, max_body_bytes=settings.max_batch_body_bytes
             )
             parts.push_async_callback(self._registrar.close)
+        await self._open_sealing(parts, url, fitness.role)
         self._database = database
         self._recorder = Recorder(
             appender,
@@ -152,9 +155,25 @@ class Ledger:
             max_items=settings.max_items,
         )
 
+    async def _open_sealing(self, parts: AsyncExitStack, url: str, role: str | None) -> None:
+        """Seal from now on, on a connection apart: sealing never waits for callbacks, nor they for it."""
+        settings = self.settings
+        if settings.seal_every == 0:
+            return
+        own = await parts.enter_async_context(Database(url, role=role, connections=1))
+        running = asyncio.create_task(Sealing(own, seals_of(settings)).run(settings.seal_every))
+
+        async def stop() -> None:
+            running.cancel()
+            await asyncio.wait([running])
+
+        parts.push_async_callback(stop)
+
 
 def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.auditor_api_key is None:
         yield "AUDITOR_API_KEY", "the auditor's routes answer 401"
     if settings.recipient_key is None:
         yield "RECIPIENT_KEY", "registration answers 503, and nhsNumber finds nothing"
+    if settings.sealing_key is None:
+        yield "SEALING_KEY", "no checkpoint is signed: feed and proofs are empty"

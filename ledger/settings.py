@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment. `.env` is read too, for development."""
 
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -106,7 +107,46 @@ Secrets = Annotated[tuple[Secret, ...], NoDecode]
 """One or several secrets, comma-separated in the environment."""
 
 
-class Settings(DatabaseSettings):
+SHORTEST_SEALING_KEY = 32
+"""Characters: a key that could be guessed would let anybody sign a history."""
+
+
+def _long(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_SEALING_KEY:
+        raise ValueError("is too short: make it with `openssl rand -base64 32`")
+    return value
+
+
+def _names_a_log(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", value, re.ASCII):
+        raise ValueError("must be a host and a path, such as example.nhs.uk/status-ledger")
+    return value
+
+
+class SealingSettings(DatabaseSettings):
+    """What a command needs that seals the ledger."""
+
+    ledger_name: Annotated[str, AfterValidator(_names_a_log)] = Field(
+        "localhost/status-ledger",
+        description="host and path that name this ledger in its checkpoints, for ever",
+    )
+    sealing_key: Annotated[Secret, AfterValidator(_long)] | None = Field(
+        None,
+        description="the key that signs checkpoints; without it nothing is signed, "
+        "and feed and proofs are empty",
+    )
+    sealing_key_previous: Secrets = Field((), description="sealing keys whose checkpoints are still believed")
+    anchors: Path = Field(
+        Path(".data/anchors"), description="the folder where checkpoints are kept outside the database"
+    )
+
+    @field_validator("sealing_key_previous", mode="before")
+    @classmethod
+    def _several_sealing_keys(cls, value: object) -> object:
+        return _split(value)
+
+
+class Settings(SealingSettings):
     """What the service needs."""
 
     SECRETS: ClassVar = (
@@ -115,6 +155,7 @@ class Settings(DatabaseSettings):
         "auditor_api_key",
         "hmac_secret",
         "recipient_key",
+        "sealing_key",
     )
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
@@ -139,6 +180,12 @@ class Settings(DatabaseSettings):
         "and `nhsNumber` finds nothing",
     )
     recipient_key_previous: Secrets = Field((), description="recipient keys that stored tokens still use")
+    seal_every: float = Field(
+        1.0,
+        ge=0,
+        le=3600,
+        description="seconds between two seals; `0`: the service seals nothing, `status-ledger seal` does",
+    )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
     max_batch_body_bytes: int = Field(
@@ -161,7 +208,11 @@ class Settings(DatabaseSettings):
         ring = (self.recipient_key, *self.recipient_key_previous)
         return tuple(key.get_secret_value() for key in ring)
 
-    @field_validator(*(f"{name}_previous" for name in SECRETS), "hmac_secrets_archive", mode="before")
+    @field_validator(
+        *(f"{name}_previous" for name in SECRETS if name != "sealing_key"),
+        "hmac_secrets_archive",
+        mode="before",
+    )
     @classmethod
     def _several(cls, value: object) -> object:
         return _split(value)

@@ -18,16 +18,21 @@ class RoleMissing(LedgerError):
 
 @asynccontextmanager
 async def opened_database(
-    settings: DatabaseSettings | None = None, *, role: str = SERVICE_ROLE, access: Access | None = None
+    settings: DatabaseSettings | None = None,
+    *,
+    role: str = SERVICE_ROLE,
+    writes: bool = False,
+    access: Access | None = None,
 ) -> AsyncIterator[Database]:
     """Lend the settings' database, each connection under a role: the service's to read, another to write.
 
     A command that shows what the ledger holds of a message says so by `access`, which is in the log of who
-    looked before anything is lent. Raises `UnfitDatabase` or `DatabaseUnavailable`; for a role that writes
-    also `RoleMissing` where the login may not have it, and `UnfitDatabase` where a commit could be lost.
+    looked before anything is lent. Raises `UnfitDatabase` or `DatabaseUnavailable`; for a role that writes,
+    or where the command says that it `writes`, also `RoleMissing` where the login may not have it, and
+    `UnfitDatabase` where a commit could be lost.
     """
     settings = settings or DatabaseSettings.load()
-    writes = role not in (SERVICE_ROLE, AUDITOR_ROLE)
+    writes = writes or role not in (SERVICE_ROLE, AUDITOR_ROLE)
     with database_url(settings) as url:
         fitness = await ensure_fit(
             url,

@@ -44,7 +44,7 @@ def verify(show: Most = 100, as_json: AsJson = False) -> None:
     Reads at one moment, beside a running service. Exits 1 where a row differs, and names it. The server needs
     disk for a second read model while it runs.
     """
-    with plain_errors(), _connected(migrating=False) as connection, _bar("Folding") as (begun, progress):
+    with plain_errors(), connected(migrating=False) as connection, _bar("Folding") as (begun, progress):
         found = verifying.verify(connection, PROJECTIONS, begun=begun, progress=progress)
         differing = _tell(found, show, as_json)
     if not differing:
@@ -69,7 +69,7 @@ def rebuild(
     """
     with plain_errors():
         wanted = projection(name)
-        with _connected(migrating=True) as connection, _bar("Rebuilding") as (begun, progress):
+        with connected(migrating=True) as connection, _bar("Rebuilding") as (begun, progress):
             if check:
                 found = rebuilding.check(connection, wanted, begun=begun, progress=progress)
                 differing = _tell(found, show, as_json)
@@ -84,7 +84,7 @@ def rebuild(
 
 
 @contextmanager
-def _connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
+def connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
     """Lend a connection in autocommit mode, as the owner of the schema or under the service's role.
 
     Raises `UnfitDatabase`, `DatabaseUnavailable`, also where it is lost meanwhile, and `DatabaseRefused`.

@@ -10,6 +10,7 @@ CLIENT_API_KEY = "test-client-key"
 AUDITOR_API_KEY = "test-auditor-key"
 HMAC_SECRET = "TEST_APPLICATION.test-api-key"
 RECIPIENT_KEY = "test-recipient-key"
+SEALING_KEY = "test-sealing-key-that-is-long-enough"
 
 SECRETS = SigningSecrets(HMAC_SECRET)
 

@@ -54,6 +54,13 @@ def filled(postgres: str) -> Iterator[str]:
             "INSERT INTO erased_messages (erasure_id, tombstone)"
             " SELECT entry_id, sha256('') FROM entries LIMIT 1"
         )
+        connection.execute(
+            "INSERT INTO leaves SELECT 0, entry_id, sha256(''), sha256('') FROM entries LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO tiles VALUES (0, 0, sha256(''), decode(repeat('5a', 256 * 32), 'hex'))"
+        )
+        connection.execute("INSERT INTO checkpoints VALUES (now(), 1, 'incarnation', sha256(''), 'note')")
         connection.commit()
         yield url
 

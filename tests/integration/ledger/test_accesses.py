@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from tests.support.client import NHS_NUMBER
 from tests.support.clients import issued
 from tests.support.database import execute
 from tests.support.refused import refused
+from tests.support.sealing import KEY
 from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
 from tests.unit.ledger.test_readme import commands_of
 
@@ -33,6 +35,10 @@ TIMELINE = "/api/messages/{}/timeline"
 LOGGED: dict[str, tuple[str, ...]] = {
     "timeline": (M,),
     "entry": (str(UUID(int=1)),),
+    "entries": (),
+    "audit proof": (str(UUID(int=1)),),
+    "audit export-bundle": ("bundle",),
+    "audit verify": ("--key", str(KEY.verifying("ledger.test/status-ledger")), "--anchors", "."),
     "quarantine show": (str(UUID(int=1)),),
     "quarantine replay": ("--all",),
     "erase": ("--message", M, "--reason", "r", "--legal-basis", "b", "--dry-run"),
@@ -54,6 +60,10 @@ NOT_LOGGED = {
     "quarantine list": "ids, sizes and reasons, no bodies",
     "quarantine discard": "an act, which is logged as such",
     "accesses list": "the log itself",
+    "seal": "shows no message's",
+    "rebase": "shows no message's",
+    "public-key": "no message's",
+    "audit verify-proof": "reads a file",
 }
 """The others, with the reason. A new command fails the test until it stands in one of the two."""
 
@@ -195,8 +205,9 @@ def test_of_every_command_it_is_decided_whether_it_is_logged() -> None:
 
 @pytest.mark.parametrize("name", sorted(LOGGED))
 async def test_a_command_that_shows_is_logged(
-    client: httpx.AsyncClient, database_url: str, name: str
+    client: httpx.AsyncClient, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     await recorded(client)
     told = await command(*name.split(), *LOGGED[name])
     assert told.exit_code in (0, 1)

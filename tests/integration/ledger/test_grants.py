@@ -29,6 +29,10 @@ EXPECTED = {
     "erased_messages": ("SELECT", "SELECT", "", "SELECT", ""),
     "alembic_version": ("SELECT", "SELECT", "", "SELECT", "SELECT"),
     "ledger_grants": ("", "", "", "SELECT", ""),
+    "leaves": ("SELECT INSERT", "", "", "SELECT", ""),
+    "tiles": ("SELECT INSERT", "", "", "SELECT", ""),
+    "checkpoints": ("SELECT INSERT", "", "", "SELECT", ""),
+    "sealer": ("SELECT UPDATE", "", "", "SELECT", ""),
 }
 
 NOT_THE_WRITERS = {
@@ -41,6 +45,7 @@ NOT_THE_WRITERS = {
     ("quarantine_usage", "UPDATE"): {"one_row"},
     ("acts", "INSERT"): {"acted_at", "database_login"},
     ("access_log", "INSERT"): {"accessed_at", "database_login"},
+    ("sealer", "UPDATE"): {"one_row"},
 }
 
 

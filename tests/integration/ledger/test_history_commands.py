@@ -139,9 +139,9 @@ async def test_an_entry_is_shown_as_evidence(client: httpx.AsyncClient, database
 async def test_an_entry_that_was_tampered_with_says_so_and_exits_1(database_url: str, told: str) -> None:
     execute(
         database_url,
-        "ALTER TABLE entries DISABLE TRIGGER USER",
+        "ALTER TABLE entries DISABLE TRIGGER append_only, DISABLE TRIGGER erased_only",
         "UPDATE entries SET body = body || ' '::bytea",
-        "ALTER TABLE entries ENABLE ALWAYS TRIGGER append_only",
+        "ALTER TABLE entries ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER erased_only",
     )
     done = await command("entry", told)
     assert (done.exit_code, "WRONG" in done.stdout) == (1, True)

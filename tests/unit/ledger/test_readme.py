@@ -43,7 +43,7 @@ def commands_of(group: Any) -> Iterator[str]:
 def test_every_command_stands_in_the_table() -> None:
     commands = list(commands_of(get_command(command_line)))
     table = README.partition("## The command line")[2].partition("## ")[0]
-    told = re.findall(r"^\| `status-ledger ([a-z]+(?: [a-z]+)*)", table, re.MULTILINE)
+    told = re.findall(r"^\| `status-ledger ([a-z-]+(?: [a-z-]+)*)", table, re.MULTILINE)
     assert sorted(told) == sorted(commands)
 
 

@@ -84,6 +84,9 @@ def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
         "/api/messages",
         "/api/messages/{message_id}/timeline",
         "/api/entries/{entry_id}",
+        "/api/entries",
+        "/api/ledger/checkpoint",
+        "/api/ledger/proof/{entry_id}",
     }
 
 

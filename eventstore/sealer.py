@@ -1,0 +1,122 @@
+"""Gives the ledger its order, late: finds the entries that are new, and gives each its index and its leaf.
+
+Appends promise no order and share no lock, so a number taken when an entry is written would be seen out of
+order. The sealer finds what is new by the difference of two snapshots: the one of last time, which it
+keeps, and that of the statement by which it looks. An entry whose transaction was open last time is found
+when that has ended; one that was rolled back never; nothing is skipped, and nothing is waited for.
+"""
+
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import NamedTuple
+
+import structlog
+
+from eventstore import tiles
+from eventstore.database import Database, LedgerConnection
+from eventstore.durable import committed
+from eventstore.errors import LedgerError
+from eventstore.sealer_state import State, change, hold
+from eventstore.statements import statement
+
+MOST = 20_000
+"""Entries that are sealed in one transaction."""
+
+LATE = timedelta(minutes=1)
+"""An entry that was recorded longer ago when it is sealed, is worth a warning."""
+
+_FIRST, _LAST = "0", str(2**64 - 1)
+"""Below and above every transaction id."""
+
+log = structlog.get_logger()
+
+
+class ServerChanged(LedgerError):
+    """The database is on another server, or another line of its history, than when it was sealed last."""
+
+
+class Sealed(NamedTuple):
+    """What one transaction of the sealer came to."""
+
+    entries: int
+    size: int
+    """Entries of the ledger that have their index now."""
+    more: bool
+    """Whether it stopped at `MOST`."""
+
+
+def new_incarnation() -> str:
+    """Return a name that no other log has, in this database or in a copy of it."""
+    return token_hex(8)
+
+
+async def seal(database: Database, *, everything: bool = False, most: int = MOST) -> Sealed:
+    """Seal what is new, in one transaction.
+
+    `everything` looks at all entries and not only at those that the last snapshot did not see, and makes this
+    server the sealer's: after a restore transaction ids mean nothing. Raises `ServerChanged` otherwise where
+    the server is another one, `OvertakenSealer` or what `durable.committed` does.
+    """
+
+    async def work(connection: LedgerConnection) -> Sealed:
+        async with connection.transaction():
+            state = await hold(connection)
+            if state.elsewhere and not everything:
+                raise ServerChanged(f"{state.system_identifier_here}, timeline {state.timeline_here}")
+            return await _seal(connection, state, everything=everything, most=most)
+
+    return await committed(database, work)
+
+
+async def sweep(database: Database, *, every: timedelta) -> int:
+    """Seal what was missed, if the last look is longer ago than `every`; return how many that were.
+
+    There should never be any: this holds the difference of snapshots against the whole ledger.
+    """
+
+    async def work(connection: LedgerConnection) -> int:
+        async with connection.transaction():
+            state = await hold(connection)
+            now = datetime.now(UTC)
+            due = state.swept_at is None or now - state.swept_at >= every
+            if state.snapshot is None or state.elsewhere or not due:
+                return 0
+            cursor = await connection.execute(statement("eventstore", "missed"), {"snapshot": state.snapshot})
+            ((missed,),) = await cursor.fetchall()
+            await change(connection, state, swept_at=now, snapshot=None if missed else state.snapshot)
+            return int(missed)
+
+    missed = await committed(database, work)
+    if missed:
+        log.error("entry.missed", entries=missed)  # without its snapshot the sealer looks at everything
+    return missed
+
+
+async def _seal(connection: LedgerConnection, state: State, *, everything: bool, most: int) -> Sealed:
+    cursor = await connection.execute(
+        statement("eventstore", "seal"),
+        {
+            "since": _FIRST if everything or state.xmax is None else state.xmax,
+            "below": _LAST if everything or state.xmax is None else None,
+            "open": state.open or [],
+            "size": state.size,
+            "most": most,
+        },
+    )
+    ((snapshot, sealed, oldest),) = await cursor.fetchall()
+    more = sealed == most
+    size = state.size + sealed
+    if sealed == 0 and state.snapshot is not None and not everything:
+        return Sealed(0, size, more=False)  # the old snapshot serves as well: an idle ledger writes nothing
+    await tiles.keep_full(connection, state.size, size)
+    await change(
+        connection,
+        state,
+        size=size,
+        # With entries left, the old snapshot stands: they are found again, and those with a leaf are not.
+        snapshot=(None if everything else state.snapshot) if more else snapshot,
+        incarnation=state.incarnation or new_incarnation(),
+    )
+    if oldest is not None and datetime.now(UTC) - oldest > LATE:
+        log.warning("entry.sealed_late", oldest=oldest.isoformat(), entries=sealed)
+    return Sealed(sealed, size, more)

@@ -1,0 +1,36 @@
+-- Seals entries that have no leaf yet: gives each the next index, and keeps the hash of its leaf.
+-- Candidates are the entries of transactions that an earlier snapshot did not see: those that began after it
+-- (`since`, its xmax) and those that were open then. What this statement sees of them is what its own snapshot
+-- sees, so that snapshot is the earlier one of next time, and nothing is skipped however late it commits.
+-- Values of the earlier snapshot are parameters: joined as a row they would turn the index condition into a filter.
+-- Returns the snapshot, how many entries were sealed, and when the first of them was recorded.
+WITH fresh AS MATERIALIZED (
+    SELECT
+        entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays,
+        entry_commitment(salt, body, signature, rejection) AS commitment
+    FROM entries
+    WHERE (
+            transaction_id >= %(since)s::xid8
+            AND transaction_id < coalesce(%(below)s::xid8, pg_snapshot_xmax(pg_current_snapshot()))
+            OR transaction_id = ANY(%(open)s::xid8[])
+        )
+        AND NOT EXISTS (SELECT FROM leaves WHERE leaves.entry_id = entries.entry_id)
+    ORDER BY recorded_at, entry_id
+    LIMIT %(most)s::bigint
+),
+sealed AS (
+    INSERT INTO leaves (index, entry_id, commitment, hash)
+    SELECT
+        %(size)s::bigint + row_number() OVER (ORDER BY recorded_at, entry_id) - 1,
+        entry_id,
+        commitment,
+        sha256(
+            '\x00'::bytea
+            || leaf_content(
+                entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays, commitment
+            )
+        )
+    FROM fresh
+    RETURNING index
+)
+SELECT pg_current_snapshot()::text, (SELECT count(*) FROM sealed), (SELECT min(recorded_at) FROM fresh)

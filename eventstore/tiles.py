@@ -1,0 +1,78 @@
+"""Keeps the Merkle tree in tiles of 256 hashes, as C2SP's `tlog-tiles` numbers them.
+
+The tile at (level, index) holds the perfect subtrees of height 8 x level from 256 x index on. A full one is
+a row and never changes; one that is not full is read from what lies below it. So any root or proof takes
+few rows.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from eventstore import merkle
+from eventstore.statements import statement
+
+HEIGHT = 8
+"""Levels of the tree that a tile spans."""
+
+WIDTH = 1 << HEIGHT
+"""Hashes in a full tile."""
+
+
+async def hashes_for(connection: AsyncConnection[Any], ranges: Iterable[merkle.Range]) -> merkle.Hashes:
+    """Return what gives the hash of each perfect subtree in some ranges of leaves, all of them sealed."""
+    subtrees = (part for one in ranges for part in merkle.perfect_subtrees(*one))
+    wanted = sorted({_place(*part)[:2] for part in subtrees})
+    read = await read_tiles(connection, wanted)
+
+    def hashed(height: int, index: int) -> bytes:
+        level, tile, first, many = _place(height, index)
+        found = read[level, tile][first : first + many]
+        if len(found) < many:
+            raise AssertionError(f"the leaves of height {height}, index {index} are not all sealed")
+        return merkle.perfect_root(found)
+
+    return hashed
+
+
+async def keep_full(connection: AsyncConnection[Any], old: int, new: int) -> None:
+    """Keep the tiles that became full when the log grew from `old` to `new` leaves, which are there."""
+    level = 0
+    while (full := new >> HEIGHT) > (known := old >> HEIGHT):
+        for index in range(known, full):
+            # One by one: after a long pause of the sealer there may be many, and they are 8 KiB each.
+            hashes = (await read_tiles(connection, [(level, index)]))[level, index]
+            await connection.execute(
+                statement("eventstore", "tile"),
+                {
+                    "level": level,
+                    "index": index,
+                    "root": merkle.perfect_root(hashes),
+                    "hashes": b"".join(hashes),
+                },
+            )
+        level, old, new = level + 1, known, full
+
+
+async def read_tiles(
+    connection: AsyncConnection[Any], wanted: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], list[bytes]]:
+    """Return the hashes of tiles by their (level, index), as many as there are."""
+    places = list(wanted)
+    cursor = await connection.execute(
+        statement("eventstore", "tile_hashes"),
+        {"levels": [level for level, _ in places], "indexes": [index for _, index in places]},
+    )
+    return {(level, index): _split(hashes or b"") async for level, index, hashes in cursor}
+
+
+def _place(height: int, index: int) -> tuple[int, int, int, int]:
+    """Return where a perfect subtree lies: level, index of the tile, first of its hashes there, how many."""
+    level, above = divmod(height, HEIGHT)
+    first = index << above
+    return level, first >> HEIGHT, first % WIDTH, 1 << above
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + merkle.HASH_SIZE] for at in range(0, len(hashes), merkle.HASH_SIZE)]

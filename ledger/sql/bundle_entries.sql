@@ -1,0 +1,20 @@
+-- Every entry with its leaf and what was derived from it, as JSON: sealed ones by index, then the others.
+SELECT row_to_json(line)::text
+FROM (
+    SELECT
+        row_to_json(leaves) AS leaf,
+        row_to_json(entries) AS entry,
+        (
+            SELECT coalesce(json_agg(events ORDER BY events.item), '[]')
+            FROM events
+            WHERE events.entry_id = entries.entry_id
+        ) AS events,
+        (
+            SELECT coalesce(json_agg(repeats ORDER BY repeats.item), '[]')
+            FROM repeats
+            WHERE repeats.entry_id = entries.entry_id
+        ) AS repeats
+    FROM leaves
+    FULL JOIN entries ON entries.entry_id = leaves.entry_id
+    ORDER BY leaves.index NULLS LAST, entries.entry_id
+) AS line

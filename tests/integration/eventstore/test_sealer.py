@@ -1,0 +1,390 @@
+"""The sealer gives every committed entry one index, whatever order transactions end in."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection, errors
+
+from eventstore import leaf, merkle, sealer, sealer_state, tiles
+from eventstore.database import Database, LedgerConnection
+from eventstore.leaf import Leaf
+from eventstore.sealer import seal, sweep
+from eventstore.sealer_state import State, change, hold, read_state
+from ledger.preflight import SERVICE_ROLE
+from tests.support.database import at, execute
+from tests.support.sealing import INSERT, entries, leaves, new_id, write
+
+ALWAYS = timedelta(0)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, role=SERVICE_ROLE, connections=3) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writer(database_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_url) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def slow(database_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_url) as connection:
+        yield connection
+        connection.rollback()
+
+
+# What a leaf says
+
+
+@pytest.mark.parametrize("moment", ["2026-11-23 09:15:02.123456+00", "1969-12-31 23:59:59.999999+00"])
+async def test_a_leaf_is_what_eventstore_leaf_says(
+    database: Database, database_url: str, moment: str
+) -> None:
+    columns = "entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays"
+    blanked = "salt, body, signature, rejection"
+    with psycopg.connect(database_url, options="-c timezone=UTC") as connection:
+        for values in (
+            ("callback", "notify", "secret", 1, uuid4(), b"salt", b"\0\xff{}", b"s" * 32, "data[0]: ’\n"),
+            ("callback", "notify", None, 2**31 - 1, None, None, b"", None, None),
+            ("erasure", "état", "", 1, None, b"", None, None, None),
+        ):
+            kind, client, secret, rules, replays, *rest = values
+            connection.execute(
+                f"INSERT INTO entries ({columns}, {blanked})"  # noqa: S608 - our own words
+                " VALUES (%s, %s, %s, %s, now(), %s, %s, %s, %s, %s, %s, %s)",
+                [new_id(), kind, client, moment, secret, rules, replays, *rest],
+            )
+        connection.commit()
+        assert (await seal(database)).size == 3
+        rows: list[Any] = connection.execute(
+            f"SELECT {columns}, {blanked}, commitment, hash FROM entries JOIN leaves USING (entry_id)"  # noqa: S608
+        ).fetchall()
+    for row in rows:
+        committed = leaf.commitment(*row[8:12])
+        assert row[12] == committed
+        assert row[13] == merkle.leaf_hash(leaf.content(Leaf._make([*row[:8], committed])))
+    assert len({row[13] for row in rows}) == 3
+
+
+def test_no_two_lists_of_values_have_one_commitment() -> None:
+    told: list[Any] = [(b"ab", b"c", None, None), (b"a", b"bc", None, None), (b"", b"abc", None, None)]
+    told += [(None, b"abc", None, None), (None, b"abc", b"", None), (None, b"abc", None, "")]
+    assert len({leaf.commitment(*one) for one in told}) == len(told)
+
+
+# Order
+
+
+async def test_entries_get_dense_indexes_in_the_order_of_their_recording(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    assert (await seal(database)).size == 0
+    expected = []
+    for number in (3, 1, 2):
+        expected += write(writer, number)
+        writer.commit()
+        assert (await seal(database)).entries == number
+    assert leaves(database_url) == expected
+    assert await seal(database) == (0, 6, False)
+
+
+async def test_a_transaction_that_commits_late_is_sealed_late_and_holds_nobody_up(
+    database: Database, database_url: str, writer: psycopg.Connection, slow: psycopg.Connection
+) -> None:
+    first = write(slow)
+    second = write(writer)
+    writer.commit()
+    assert (await seal(database)).entries == 1
+    third = write(writer)
+    writer.commit()
+    assert (await seal(database)).entries == 1
+    assert (await seal(database)).entries == 0
+    slow.commit()
+    assert (await seal(database)).entries == 1
+    assert leaves(database_url) == second + third + first
+
+
+async def test_what_is_rolled_back_has_no_index(
+    database: Database, database_url: str, writer: psycopg.Connection, slow: psycopg.Connection
+) -> None:
+    write(slow, 3)
+    kept = write(writer)
+    writer.commit()
+    await seal(database)
+    slow.rollback()
+    assert (await seal(database)).entries == 0
+    kept += write(writer)
+    writer.commit()
+    await seal(database)
+    assert leaves(database_url) == kept
+
+
+async def test_a_transaction_that_stays_open_is_remembered_through_many_seals(
+    database: Database, database_url: str, writer: psycopg.Connection, slow: psycopg.Connection
+) -> None:
+    held = write(slow)
+    others = []
+    for _ in range(20):
+        others += write(writer)
+        writer.commit()
+        assert (await seal(database)).entries == 1
+    slow.commit()
+    await seal(database)
+    assert leaves(database_url) == others + held
+
+
+async def test_an_open_transaction_in_another_database_stalls_nothing(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    with psycopg.connect(at(database_url, "postgres")) as other:
+        other.execute("SELECT pg_current_xact_id()")
+        written = write(writer)
+        writer.commit()
+        assert (await seal(database)).entries == 1
+        other.rollback()
+    assert leaves(database_url) == written
+
+
+async def test_more_than_one_transaction_seals_is_sealed_by_several(
+    database: Database, database_url: str, writer: psycopg.Connection, slow: psycopg.Connection
+) -> None:
+    held = write(slow)
+    written = write(writer, 25)
+    writer.commit()
+    sizes = [await seal(database, most=10) for _ in range(4)]
+    assert [(one.entries, one.more) for one in sizes] == [(10, True), (10, True), (5, False), (0, False)]
+    slow.commit()
+    await seal(database, most=10)
+    assert leaves(database_url) == written + held
+
+
+async def write_as_told(
+    url: str, chance: random.Random, committed: set[object], aborted: set[object]
+) -> None:
+    """Write 60 transactions, of which 1% take 1.5 s and 10% are rolled back."""
+    async with await AsyncConnection.connect(url) as connection:
+        for _ in range(60):
+            ids = [new_id() for _ in range(chance.randint(1, 4))]
+            for one in ids:
+                await connection.execute(INSERT, [one])
+            if chance.random() < 0.01:
+                await asyncio.sleep(1.5)
+            if chance.random() < 0.1:
+                await connection.rollback()
+                aborted.update(ids)
+            else:
+                await connection.commit()
+                committed.update(ids)
+
+
+async def test_ten_writers_slow_aborted_and_a_sealer_that_crashes_lose_nothing_and_repeat_nothing(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(7)  # noqa: S311 - which transactions are slow, not a secret
+    committed: set[object] = set()
+    aborted: set[object] = set()
+
+    async def crashes(connection: LedgerConnection, state: State, **changes: Any) -> None:
+        await change(connection, state, **changes)
+        if chance.random() < 0.3:
+            raise ConnectionAbortedError("the sealer crashed before its commit")
+
+    monkeypatch.setattr(sealer, "change", crashes)
+    seen: list[object] = []
+    crashed = 0
+
+    async def seals() -> None:
+        nonlocal crashed
+        while True:
+            try:
+                await seal(database)
+            except ConnectionAbortedError:
+                crashed += 1
+            now = leaves(database_url)
+            assert now[: len(seen)] == seen, "an index never changes"
+            seen[:] = now
+            await asyncio.sleep(0.01)
+
+    sealing = asyncio.create_task(seals())
+    await asyncio.gather(*(write_as_told(database_url, chance, committed, aborted) for _ in range(10)))
+    sealing.cancel()
+    monkeypatch.undo()
+    await asyncio.gather(sealing, return_exceptions=True)
+    assert sealing.cancelled() or sealing.exception() is None
+    await seal(database)
+    sealed = leaves(database_url)
+    assert crashed
+    assert aborted
+    assert len(sealed) == len(set(sealed))
+    assert set(sealed) == committed == entries(database_url)
+
+
+# Several sealers
+
+
+async def test_sealers_at_once_seal_every_entry_once(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    written = []
+    for _ in range(5):
+        written += write(writer, 20)
+        writer.commit()
+        done = await asyncio.gather(*(seal(database) for _ in range(3)))
+        assert sum(one.entries for one in done) == 20
+    assert leaves(database_url) == written
+
+
+async def test_a_sealer_that_was_overtaken_changes_nothing(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    """As if the lock had been lost: a pooler may end a session that its client believes in."""
+    write(writer, 2)
+    writer.commit()
+    async with database.connection() as paused:
+        before = await read_state(paused)
+        assert (await seal(database)).entries == 2
+        with pytest.raises(sealer_state.OvertakenSealer):
+            await change(paused, before, size=2)
+        write(writer)
+        writer.commit()
+        with pytest.raises(errors.UniqueViolation):
+            await sealer._seal(paused, before, everything=True, most=10)  # noqa: SLF001 - what it would go on with
+    assert len(leaves(database_url)) == 2
+
+
+async def test_a_paused_sealer_holds_the_others_up_no_longer_than_its_lock(
+    database: Database, database_url: str, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer_state, "_PATIENCE", "300ms")
+    written = write(writer)
+    writer.commit()
+    async with await LedgerConnection.connect(database_url) as paused:
+        await hold(paused)
+        assert (await seal(database)).entries == 1
+        with pytest.raises(psycopg.Error):  # of which class, depends on what it noticed first
+            await read_state(paused)
+    assert leaves(database_url) == written
+
+
+# Another server, and what was missed
+
+
+async def test_on_another_server_nothing_is_sealed_unless_everything_is(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    written = write(writer)
+    writer.commit()
+    await seal(database)
+    execute(database_url, "UPDATE sealer SET timeline = 'FFFFFFFF'")
+    written += write(writer)
+    writer.commit()
+    with pytest.raises(sealer.ServerChanged):
+        await seal(database)
+    assert (await seal(database, everything=True)).entries == 1
+    written += write(writer)
+    writer.commit()
+    assert (await seal(database)).entries == 1
+    assert leaves(database_url) == written
+
+
+async def test_entries_of_transactions_yet_to_come_are_sealed_once(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    """As a logical dump leaves them in a new cluster, whose transaction ids begin anew."""
+    await seal(database)
+    ids = [new_id() for _ in range(3)]
+    for one in ids:
+        writer.execute(
+            "INSERT INTO entries (entry_id, kind, client_id, received_at, rules, transaction_id)"
+            " SELECT %s, 'callback', 'notify', now(), 1,"
+            " (pg_current_xact_id()::text::bigint + 3)::text::xid8",
+            [one],
+        )
+    writer.commit()
+    assert (await seal(database, everything=True)).entries == 3
+    for _ in range(6):
+        ids += write(writer)
+        writer.commit()
+        assert (await seal(database)).entries == 1
+    assert sorted(leaves(database_url)) == sorted(ids)
+
+
+async def test_a_sweep_finds_what_was_missed(
+    database: Database, database_url: str, writer: psycopg.Connection
+) -> None:
+    written = write(writer)
+    writer.commit()
+    await seal(database)
+    assert await sweep(database, every=ALWAYS) == 0
+    missed = write(writer)
+    writer.commit()
+    execute(database_url, "UPDATE sealer SET snapshot = pg_current_snapshot()")
+    assert (await seal(database)).entries == 0
+    assert await sweep(database, every=timedelta(days=1)) == 0, "not due"
+    assert await sweep(database, every=ALWAYS) == 1
+    assert (await seal(database)).entries == 1
+    assert leaves(database_url) == written + missed
+    assert await sweep(database, every=ALWAYS) == 0
+
+
+async def test_an_idle_ledger_writes_nothing(database: Database, writer: psycopg.Connection) -> None:
+    write(writer)
+    writer.commit()
+    await seal(database)
+    async with database.connection() as connection:
+        before = await read_state(connection)
+        for _ in range(3):
+            await seal(database)
+        assert await read_state(connection) == before
+
+
+# Tiles
+
+
+@pytest.mark.parametrize("steps", [(256,), (255, 256, 257), (1, 300, 1000, 65_535, 65_537), (70_000,)])
+async def test_roots_and_proofs_come_from_tiles_whatever_the_steps(
+    database: Database, database_url: str, steps: tuple[int, ...]
+) -> None:
+    hashes = [sha256(number.to_bytes(4, "big")).digest() for number in range(steps[-1])]
+    with psycopg.connect(database_url) as connection:
+        old = 0
+        for new in steps:
+            rows = ((index, new_id(), b"c" * 32, hashes[index]) for index in range(old, new))
+            with connection.cursor().copy("COPY leaves FROM STDIN (FORMAT binary)") as copy:
+                copy.set_types(["bigint", "uuid", "bytea", "bytea"])
+                for row in rows:
+                    copy.write_row(row)
+            connection.commit()
+            async with database.connection() as reader:
+                await tiles.keep_full(reader, old, new)
+            old = new
+    levels: list[list[bytes]] = [hashes]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        levels.append([merkle.node_hash(below[at], below[at + 1]) for at in range(0, len(below) // 2 * 2, 2)])
+
+    def plain(height: int, index: int) -> bytes:
+        return levels[height][index]
+
+    async with database.connection() as reader:
+        for size in {1, 2, 255, 256, 257, 511, old // 2, old - 1, old} & set(range(old + 1)):
+            index = size // 3
+            ranges = merkle.inclusion_ranges(index, size)
+            growth = merkle.consistency_ranges(size, old)
+            kept = await tiles.hashes_for(reader, [(0, size), *ranges, *growth])
+            assert merkle.root(size, kept) == merkle.root(size, plain)
+            assert merkle.proof(ranges, kept) == merkle.proof(ranges, plain)
+            assert merkle.proof(growth, kept) == merkle.proof(growth, plain)
+    rows_of: Any = execute(database_url, "SELECT level, count(*) FROM tiles GROUP BY level ORDER BY level")
+    assert rows_of == [(level, many) for level in range(3) if (many := old >> 8 * (level + 1))]

@@ -1,0 +1,71 @@
+"""Entries written by hand, transaction by transaction, and what a test needs to seal them."""
+
+import itertools
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from eventstore.anchors import Folder
+from eventstore.checkpoints import Seals
+from eventstore.identifiers import time_ordered_uuid
+from eventstore.notes import SigningKey
+from tests.support.database import execute
+
+LEDGER = "ledger.test/status-ledger"
+KEY = SigningKey(b"k" * 32)
+
+INSERT = (
+    "INSERT INTO entries (entry_id, kind, client_id, received_at, rules, body)"
+    " VALUES (%s, 'callback', 'notify', now(), 1, '{}')"
+)
+
+_numbers = itertools.count(1)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move_on(self, seconds: float = 30) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def seals_in(folder: Path, clock: Clock | None = None) -> Seals:
+    """Return the seals of the test's ledger, anchored in a folder."""
+    if clock is None:
+        return Seals(LEDGER, KEY, (), Folder(folder))
+    return Seals(LEDGER, KEY, (), Folder(folder), clock)
+
+
+def new_id() -> UUID:
+    """Return the id of an entry that no other has."""
+    return time_ordered_uuid(datetime.now(UTC), next(_numbers).to_bytes(10, "big"))
+
+
+def write(connection: psycopg.Connection, number: int = 1) -> list[UUID]:
+    """Insert so many entries, in the transaction that is open."""
+    ids = [new_id() for _ in range(number)]
+    connection.cursor().executemany(INSERT, [(one,) for one in ids])
+    return ids
+
+
+def leaves(url: str) -> list[UUID]:
+    """Return the sealed entries in the order of their indexes, which are dense."""
+    rows: list[Any] = execute(url, "SELECT index, entry_id FROM leaves ORDER BY index")
+    assert [index for index, _ in rows] == list(range(len(rows)))
+    return [entry_id for _, entry_id in rows]
+
+
+def entries(url: str) -> set[UUID]:
+    """Return the ids of all entries."""
+    rows: Iterable[Any] = execute(url, "SELECT entry_id FROM entries")
+    return {entry_id for (entry_id,) in rows}
