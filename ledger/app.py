@@ -146,7 +146,9 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
     )
-    app.include_router(query_routes.routes(lambda: ledger.database, callers.require))
+    app.include_router(
+        query_routes.routes(lambda: ledger.database, callers.require, most_streams=settings.max_streams)
+    )
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app
