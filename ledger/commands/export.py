@@ -1,8 +1,8 @@
 """`export`: every status or every event that filters let through, as CSV, NDJSON or Parquet."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
@@ -149,7 +149,7 @@ def _act(
 def _export(
     records: Records, what: str, wanted: Format, name: str, act: Callable[[Hashed, int], Act]
 ) -> None:
-    with plain_errors(), progress_bars() as begin, whole_file(name) as file:
+    with plain_errors(), whole_file(name) as file, progress_bars() as begin:
         try:
             written = asyncio.run(
                 _written(records, wanted, file, lambda total: begin("exporting", total), act)
@@ -172,15 +172,15 @@ async def _written(
     async with AsyncExitStack() as opened:
         log = await _log_of_acts(opened)
         database = await opened.enter_async_context(opened_database())
-        write, end = _writer(wanted, file, records)
         number = 0
         async with database.snapshot() as connection:
-            advance = begin(await counted(connection, records))
-            async for rows in fetches(connection, records):
-                write(rows)
-                number += len(rows)
-                advance(len(rows))
-        end()
+            with _writing(wanted, file, records) as write:
+                advance = begin(await counted(connection, records))
+                async with aclosing(fetches(connection, records)) as fetched:
+                    async for rows in fetched:
+                        write(rows)
+                        number += len(rows)
+                        advance(len(rows))
         if log is not None:
             done = act(file, number)
             await transact(log, lambda connection: append_acts(connection, [done]))
@@ -195,14 +195,19 @@ async def _log_of_acts(opened: AsyncExitStack) -> Database | None:
         return None
 
 
-def _writer(
-    wanted: Format, file: Hashed, records: Records
-) -> tuple[Callable[[list[Row]], Any], Callable[[], None]]:
-    """Return what writes records, and what ends the file; raises `ParquetMissing`."""
-    if wanted is Format.PARQUET:
-        parquet = ParquetFile(file, records.columns)
-        return parquet.write, parquet.close
-    media_type = formats.Format.CSV if wanted is Format.CSV else formats.Format.NDJSON
-    lines = formats.lines_of(media_type, records.names)
-    file.write(lines.head)
-    return lambda rows: file.write(lines.lines(rows)), file.flush
+@contextmanager
+def _writing(wanted: Format, file: Hashed, records: Records) -> Iterator[Callable[[list[Row]], Any]]:
+    """Lend what writes records, and end the file when all are; raises `ParquetMissing`."""
+    try:
+        if wanted is Format.PARQUET:
+            parquet = ParquetFile(file, records.columns)
+            yield parquet.write
+            parquet.close()
+        else:
+            media_type = formats.Format.CSV if wanted is Format.CSV else formats.Format.NDJSON
+            lines = formats.lines_of(media_type, records.names)
+            file.write(lines.head)
+            yield lambda rows: file.write(lines.lines(rows))
+    except BaseException:
+        file.abandon()  # or pyarrow would end, when it is collected, what is not complete
+        raise

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,10 @@ class Hashed:
         self.size += len(content)
         self._file.write(content)
         return len(content)
+
+    def abandon(self) -> None:
+        """Let go of the file: what is written from now on, by a library that tidies up, goes nowhere."""
+        self._file = BytesIO()
 
     def flush(self) -> None:
         """Hand on what was written."""

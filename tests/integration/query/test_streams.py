@@ -213,7 +213,8 @@ async def test_a_reader_that_goes_away_frees_its_stream_and_connection(
     execute(
         database_url,
         "INSERT INTO message_status"
-        " SELECT recorded_at - n * interval '1 second', occurred_at, NULL, NULL, NULL, n || message_id, message_reference || repeat('r', 180), NULL, NULL, '', '', latest_version"
+        " SELECT recorded_at - n * interval '1 second', occurred_at, NULL, NULL, NULL, n || message_id,"
+        " message_reference || repeat('r', 180), NULL, NULL, '', '', latest_version"
         " FROM message_status, generate_series(1, 10000) AS n",
     )
     open_cursors = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
