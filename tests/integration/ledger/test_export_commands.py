@@ -44,9 +44,10 @@ async def export(*words: str, **settings: str) -> Result:
 async def tell(client: httpx.AsyncClient) -> None:
     """Tell of five messages: one by email, failed; one whose reference a spreadsheet would calculate."""
     for number in range(5):
-        said = {"channel": "email", "channelStatus": "failed", "retryCount": 2} if number == 3 else {}
         reference = "=1+1" if number == 4 else f"ref-{number}"
-        said = {"channel": "sms", "channelStatus": "delivered"} | said
+        said: dict[str, Any] = {"channel": "sms", "channelStatus": "delivered"}
+        if number == 3:
+            said = {"channel": "email", "channelStatus": "failed", "retryCount": 2}
         content = body(item(f"m-{number}", key=f"key-{number}", reference=reference, **said))
         answer = await client.post("/api/status/create", content=content, headers=signed(content))
         assert answer.status_code == 200

@@ -11,11 +11,13 @@ from uuid import uuid4
 import httpx
 import pytest
 import uvicorn
+from fastapi import HTTPException
 
 import query.streams
 from eventstore.caller import Scope
 from eventstore.database import Database
 from ledger.app import StatusLedger, create_app
+from ledger.protocol import CallbackProtocol
 from ledger.settings import Settings
 from query.export import EventFilters, counted, exported_events, exported_statuses, fetches
 from query.filters import from_parameters
@@ -42,7 +44,7 @@ async def tell(client: httpx.AsyncClient, *messages: str, **stated: Any) -> None
 
 async def pages(client: httpx.AsyncClient, key: str = CLIENT_API_KEY, **filters: str | int) -> list[Record]:
     """Return the records of every JSON page."""
-    answer = await client.get(GET, params={"limit": 3} | filters, headers={"x-api-key": key})
+    answer = await client.get(GET, params={"limit": 3, **filters}, headers={"x-api-key": key})
     records: list[Record] = answer.json()["data"]
     while "links" in answer.json():
         answer = await client.get(answer.json()["links"]["next"], headers={"x-api-key": key})
@@ -153,13 +155,19 @@ async def test_what_is_wrong_before_the_first_byte_is_told_in_json(
     assert (answer.status_code, answer.json()) == (500, {"status": "error"})
 
 
+def test_the_description_of_the_api_tells_of_streams(service_settings: Settings) -> None:
+    answers = create_app(service_settings).openapi()["paths"][GET]["get"]["responses"]
+    assert set(answers["200"]["content"]) == {"application/json", *Format}
+    assert set(answers) == {"200", "401", "422", "429", "500"}
+
+
 # Midway
 
 
 @pytest.fixture
 async def address(app: StatusLedger) -> AsyncIterator[str]:
     """Where a server of the open application listens."""
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=CallbackProtocol, port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it by no event
@@ -282,7 +290,7 @@ async def test_more_streams_than_may_be_open_are_told_to_come_back(
     async with Database(database_url, connections=2) as database:
         streams = Streams(lambda: database, 1)
         answer = await streams.answer(asked, Format.CSV)
-        with pytest.raises(query.streams.HTTPException) as refused:
+        with pytest.raises(HTTPException) as refused:
             await streams.answer(asked, Format.CSV)
         assert refused.value.status_code == 429
         assert int((refused.value.headers or {})["Retry-After"]) in range(5, 61)
