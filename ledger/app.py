@@ -155,7 +155,11 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         batch_routes.routes(lambda: ledger.registrar, callers.require, settings.max_batch_body_bytes)
     )
     recipients = RecipientKeys(*settings.recipient_keys)
-    app.include_router(query_routes.routes(lambda: ledger.database, recipients, callers.require))
+    app.include_router(
+        query_routes.routes(
+            lambda: ledger.database, recipients, callers.require, most_streams=settings.max_streams
+        )
+    )
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

@@ -10,7 +10,9 @@ from eventstore.caller import Caller, Scope
 from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from query import cursors
+from query.export import exported_statuses
 from query.filters import Filters, Query, from_json, from_parameters
+from query.formats import Format, preferred
 from query.history import message_timeline
 from query.models import (
     Links,
@@ -22,6 +24,7 @@ from query.models import (
     TimelineAnswer,
 )
 from query.selects import fetch
+from query.streams import Streams
 
 LARGEST_SEARCH = 64 * 1024
 """Bytes that the body of a search may have."""
@@ -42,6 +45,15 @@ def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
 _ANSWERS = {
     **_refused(401, "Invalid API key"),
     **_refused(500, "error"),
+}
+_STREAMED = {
+    200: {
+        "content": {
+            Format.CSV: {"schema": {"type": "string"}},
+            Format.NDJSON: {"schema": {"$ref": "#/components/schemas/Record"}},
+        }
+    },
+    **_refused(429, "Too many requests"),
 }
 _INVALID_QUERY = _refused(
     422,
@@ -66,12 +78,15 @@ def _parameters() -> list[dict[str, Any]]:
     ]
 
 
-def routes(database: Callable[[], Database], recipients: RecipientKeys, require: Require) -> APIRouter:
+def routes(
+    database: Callable[[], Database], recipients: RecipientKeys, require: Require, *, most_streams: int
+) -> APIRouter:
     """Return the routes over `database` (asked for at each request: it opens with the service).
 
     A client sees its own messages or, with a key that sees all, every client's; an auditor sees every one.
+    At most so many answers are streamed at a time.
     """
-    router = APIRouter()
+    router, streams = APIRouter(), Streams(database, most_streams)
     client, auditor = require(Scope.STATUSES_READ), require(Scope.AUDIT_READ)
 
     async def page(query: Query) -> tuple[list[Record], str | None]:
@@ -87,19 +102,25 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY},
+        responses={**_ANSWERS, **_INVALID_QUERY, **_STREAMED},
         openapi_extra={"parameters": _parameters()},
         summary="Current statuses, by filter and page",
     )
     async def get_statuses(
         request: Request, response: Response, caller: Annotated[Caller, Depends(client)]
-    ) -> Statuses:
+    ) -> Any:
         """One record a message: its latest status; with `channel`, its latest on that channel.
 
         Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
+        With `Accept: text/csv` or `application/x-ndjson` the same records are streamed, all of them unless
+        `limit` is given; an answer that breaks off is not complete.
         """
         query = from_parameters(request.query_params.multi_items(), recipients, caller.sees_only)
+        wanted = preferred(",".join(request.headers.getlist("accept")))
+        if wanted is not None:
+            return await streams.answer(exported_statuses(query), wanted)
+        response.headers["Vary"] = "Accept"
         records, cursor = await page(query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
