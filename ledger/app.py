@@ -27,6 +27,7 @@ from ledger.runtime import Ledger
 from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
+from query import report_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         openapi_url=None if settings.deployed else "/openapi.json",
     )
     app.include_router(query_routes.routes(lambda: ledger.database, callers.require))
+    app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

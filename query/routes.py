@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import BaseModel
 
 from eventstore.caller import Caller, Scope
 from eventstore.database import Database
@@ -32,17 +33,19 @@ Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
 """Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
-def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
+def refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entry of an answer `{"status": …}`."""
     examples = {message: {"value": {"status": message}} for message in messages}
     return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
 
 
-_ANSWERS = {
-    **_refused(401, "Invalid API key"),
-    **_refused(500, "error"),
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    **refused(401, "Invalid API key"),
+    **refused(500, "error"),
 }
-_INVALID_QUERY = _refused(
+"""The OpenAPI entries of what every route may answer."""
+
+_INVALID_QUERY = refused(
     422,
     "limit: must be a whole number from 1 to 10000",
     "createdAfter: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
@@ -50,14 +53,15 @@ _INVALID_QUERY = _refused(
 )
 
 
-def _parameters() -> list[dict[str, Any]]:
+def parameters_of(filters: type[BaseModel]) -> list[dict[str, Any]]:
     """Return the OpenAPI entries of the URL's parameters."""
-    properties: dict[str, dict[str, Any]] = Filters.model_json_schema()["properties"]
+    described = filters.model_json_schema()
+    properties: dict[str, dict[str, Any]] = described["properties"]
     return [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in described.get("required", ()),
             "description": schema.get("description", ""),
             "schema": {key: value for key, value in schema.items() if key not in ("description", "default")},
         }
@@ -86,8 +90,8 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY},
-        openapi_extra={"parameters": _parameters()},
+        responses={**ANSWERS, **_INVALID_QUERY},
+        openapi_extra={"parameters": parameters_of(Filters)},
         summary="Current statuses, by filter and page",
     )
     async def get_statuses(
@@ -111,7 +115,7 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
         SEARCH,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY, **_refused(413, "Request body too large")},
+        responses={**ANSWERS, **_INVALID_QUERY, **refused(413, "Request body too large")},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -135,7 +139,7 @@ def routes(database: Callable[[], Database], require: Require) -> APIRouter:
     @router.get(
         "/api/messages/{message_id:path}/timeline",  # the supplier's ids are opaque: a `/` is as good as any
         response_model=TimelineAnswer,
-        responses={**_ANSWERS, **_refused(404, "Not Found")},
+        responses={**ANSWERS, **refused(404, "Not Found")},
         dependencies=[Depends(auditor)],
         summary="Everything that the ledger holds of one message",
     )
