@@ -92,12 +92,14 @@ def _answer(
 ) -> Response:
     """Return a page in the form that the request accepts, with the way to the next."""
     rows, last = page
-    links = {} if last is None else {"links": _links(shown.path, query, last)}
-    headers = {"Vary": "Accept"} | {"Link": f'<{there.next}>; rel="next"' for there in links.values()}
+    answer: dict[str, Any] = {"status": "success", "data": rows}
+    headers = {"Vary": "Accept"}
+    if last is not None:
+        answer["links"] = links = _links(shown.path, query, last)
+        headers["Link"] = f'<{links.next}>; rel="next"'
     if _wants_csv(request):
         return Response(csv_text(rows, shown.row.columns()), media_type="text/csv", headers=headers)
-    answer = shown.page.model_construct(status="success", data=rows, **links)
-    told = answer.model_dump_json(by_alias=True, exclude_unset=True)
+    told = shown.page.model_construct(None, **answer).model_dump_json(by_alias=True, exclude_unset=True)
     return Response(told, media_type="application/json", headers=headers)
 
 
