@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ledger.cli import app as command_line
 from query import report_filters
+from query.filters import MOST_RECORDS
 from tests.support.clients import register
 from tests.support.supplier import body, delivered, signed
 
@@ -41,7 +42,7 @@ def _limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """Makes a page hold so many rows unless it is told otherwise."""
     _page_of(request.param)
     yield
-    _page_of(report_filters.MOST_RECORDS)
+    _page_of(MOST_RECORDS)
 
 
 def _page_of(limit: int) -> None:
