@@ -29,6 +29,7 @@ from ledger.runtime import Ledger
 from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
+from query import report_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
@@ -160,6 +161,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
             lambda: ledger.database, recipients, callers.require, most_streams=settings.max_streams
         )
     )
+    app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

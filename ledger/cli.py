@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.commands import export, keys, messages, projections, quarantine, service, simulate
+from ledger.commands import export, keys, messages, projections, quarantine, reports, service, simulate
 from ledger.commands.terminal import out
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (service, simulate, messages, projections, export, quarantine, keys):
+for commands in (service, simulate, messages, reports, export, projections, quarantine, keys):
     app.add_typer(commands.app)
 
 

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 Row = Sequence[Any]
-"""The values of one record: text, whole numbers, times with their offset, or None."""
+"""The values of one record: text, whole numbers, times with their offset, whether something holds, or None.
+
+A report's may be several texts too.
+"""
 
 
 class Format(StrEnum):
@@ -98,6 +101,10 @@ def _cell(value: Any) -> Any:
         return guarded(value) if value[:1] in _SUSPECT else value  # a short way: there are many cells
     if type(value) is datetime:
         return value.isoformat().removesuffix("+00:00") + "Z"  # the database's times are UTC
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is list:
+        return guarded("; ".join(value))
     return value
 
 
@@ -111,16 +118,17 @@ _JSON = ("application/json", "application/*", "*/*")
 _WEIGHT = re.compile(r"q=([01](?:\.\d{0,3})?)", re.ASCII)
 
 
-def preferred(accept: str) -> Format | None:
-    """Return the format that an `Accept` header prefers; None is JSON, which all else is answered with.
+def preferred(accept: str, offered: Iterable[Format] = tuple(Format)) -> Format | None:
+    """Return the offered format that an `Accept` header prefers; None is JSON, the answer to all else.
 
     The greatest weight (`q`) wins, and of equal ones the first.
     """
+    known = (*_JSON, *offered)
     best, most = None, 0.0
     for part in accept.split(","):
         media_type, *parameters = (word.strip().lower() for word in part.split(";"))
         told = next((_WEIGHT.fullmatch(word) for word in parameters if word.startswith("q=")), None)
         weight = float(told[1]) if told else 1.0
-        if media_type in (*_JSON, *Format) and weight > most:
+        if media_type in known and weight > most:
             best, most = media_type, weight
     return None if best is None or best in _JSON else Format(best)

@@ -18,11 +18,11 @@ from query.models import (
     Links,
     MessageTimeline,
     Record,
-    Refusal,
     Statuses,
     StepShown,
     TimelineAnswer,
 )
+from query.openapi import ANSWERS, parameters_of, refused
 from query.selects import fetch
 from query.streams import Streams
 
@@ -36,16 +36,6 @@ Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
 """Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
-def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entry of an answer `{"status": …}`."""
-    examples = {message: {"value": {"status": message}} for message in messages}
-    return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
-
-
-_ANSWERS = {
-    **_refused(401, "Invalid API key"),
-    **_refused(500, "error"),
-}
 _STREAMED = {
     200: {
         "content": {
@@ -53,29 +43,14 @@ _STREAMED = {
             Format.NDJSON: {"schema": {"$ref": "#/components/schemas/Record"}},
         }
     },
-    **_refused(429, "Too many requests"),
+    **refused(429, "Too many requests"),
 }
-_INVALID_QUERY = _refused(
+_INVALID_QUERY = refused(
     422,
     "limit: must be a whole number from 1 to 10000",
     "createdAfter: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
     "cursor: not one that this service gave for these filters",
 )
-
-
-def _parameters() -> list[dict[str, Any]]:
-    """Return the OpenAPI entries of the URL's parameters."""
-    properties: dict[str, dict[str, Any]] = Filters.model_json_schema()["properties"]
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "description": schema.get("description", ""),
-            "schema": {key: value for key, value in schema.items() if key not in ("description", "default")},
-        }
-        for name, schema in properties.items()
-    ]
 
 
 def routes(
@@ -102,8 +77,8 @@ def routes(
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY, **_STREAMED},
-        openapi_extra={"parameters": _parameters()},
+        responses={**ANSWERS, **_INVALID_QUERY, **_STREAMED},
+        openapi_extra={"parameters": parameters_of(Filters)},
         summary="Current statuses, by filter and page",
     )
     async def get_statuses(
@@ -133,7 +108,7 @@ def routes(
         SEARCH,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY, **_refused(413, "Request body too large")},
+        responses={**ANSWERS, **_INVALID_QUERY, **refused(413, "Request body too large")},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -157,7 +132,7 @@ def routes(
     @router.get(
         "/api/messages/{message_id:path}/timeline",  # the supplier's ids are opaque: a `/` is as good as any
         response_model=TimelineAnswer,
-        responses={**_ANSWERS, **_refused(404, "Not Found")},
+        responses={**ANSWERS, **refused(404, "Not Found")},
         dependencies=[Depends(auditor)],
         summary="Everything that the ledger holds of one message",
     )

@@ -21,10 +21,9 @@ from ledger.commands.terminal import err, plain_errors
 from ledger.commands.whole_file import Hashed, whole_file
 from ledger.parquet import ParquetFile
 from ledger.preflight import OPERATOR_ROLE
-from query import formats
 from query.export import EventFilters, Records, counted, exported_events, exported_statuses, fetches
 from query.filters import InvalidQuery, Period, from_parameters, period
-from query.formats import Row
+from query.formats import Format, Row, lines_of
 
 app = typer.Typer(
     name="export",
@@ -33,7 +32,7 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     """How an export is written."""
 
     CSV = "csv"
@@ -44,7 +43,7 @@ class Format(StrEnum):
 Out = Annotated[
     str, typer.Option("--out", metavar="FILE", help="Where to; `-` is standard output.", show_default=False)
 ]
-As = Annotated[Format, typer.Option("--format", help="How it is written.")]
+As = Annotated[FileFormat, typer.Option("--format", help="How it is written.")]
 Text = Annotated[str | None, typer.Option(show_default=False)]
 
 
@@ -80,7 +79,7 @@ class _Written(NamedTuple):
 @app.command()
 def statuses(
     out: Out,
-    format_: As = Format.CSV,
+    format_: As = FileFormat.CSV,
     channel: Text = None,
     supplier_status: Text = None,
     channel_status: Text = None,
@@ -122,7 +121,7 @@ def statuses(
 @app.command()
 def events(
     out: Out,
-    format_: As = Format.CSV,
+    format_: As = FileFormat.CSV,
     channel: Text = None,
     message_id: Text = None,
     recorded_after: After = None,
@@ -138,7 +137,7 @@ def events(
 
 
 def _act(
-    name: str, wanted: Format, filters: list[str], reason: str | None, actor: str | None
+    name: str, wanted: FileFormat, filters: list[str], reason: str | None, actor: str | None
 ) -> Callable[[Hashed, int], Act]:
     """Return what makes the act of an export: by the hash of the file, so that a file found tells its act.
 
@@ -153,7 +152,7 @@ def _act(
 
 
 def _export(
-    records: Records, what: str, wanted: Format, name: str, act: Callable[[Hashed, int], Act]
+    records: Records, what: str, wanted: FileFormat, name: str, act: Callable[[Hashed, int], Act]
 ) -> None:
     with plain_errors(), whole_file(name) as file, progress_bars() as begin:
         try:
@@ -169,7 +168,7 @@ def _export(
 
 async def _written(
     records: Records,
-    wanted: Format,
+    wanted: FileFormat,
     file: Hashed,
     begin: Callable[[int], Callable[[int], None]],
     act: Callable[[Hashed, int], Act],
@@ -202,16 +201,16 @@ async def _log_of_acts(opened: AsyncExitStack) -> Database | None:
 
 
 @contextmanager
-def _writing(wanted: Format, file: Hashed, records: Records) -> Iterator[Callable[[list[Row]], Any]]:
+def _writing(wanted: FileFormat, file: Hashed, records: Records) -> Iterator[Callable[[list[Row]], Any]]:
     """Lend what writes records, and end the file when all are; raises `ParquetMissing`."""
     try:
-        if wanted is Format.PARQUET:
+        if wanted is FileFormat.PARQUET:
             parquet = ParquetFile(file, records.columns)
             yield parquet.write
             parquet.close()
         else:
-            media_type = formats.Format.CSV if wanted is Format.CSV else formats.Format.NDJSON
-            lines = formats.lines_of(media_type, records.names)
+            media_type = Format.CSV if wanted is FileFormat.CSV else Format.NDJSON
+            lines = lines_of(media_type, records.names)
             file.write(lines.head)
             yield lambda rows: file.write(lines.lines(rows))
     except BaseException:

@@ -80,6 +80,8 @@ def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
         "/api/message/batch",
         "/api/statuses",
         "/api/statuses/search",
+        "/api/reports/delivery",
+        "/api/reports/overdue",
         "/api/messages/{message_id}/timeline",
     }
 

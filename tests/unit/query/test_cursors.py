@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.cursors import MalformedCursor, Position, decode, encode, fingerprint
+from query.cursors import (
+    MalformedCursor,
+    Position,
+    ReportPlace,
+    decode,
+    decode_report_place,
+    encode,
+    encode_report_place,
+    fingerprint,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=64)
 POSITIONS = st.builds(Position, st.datetimes(timezones=st.just(UTC)), TEXT)
@@ -112,3 +121,26 @@ def test_a_position_at_either_end_of_time_is_kept() -> None:
     for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         position = Position(moment, "m")
         assert decode(encode(position, {}), {}) == position
+
+
+# Of reports
+
+
+@given(st.builds(ReportPlace, TEXT, TEXT), FILTERS)
+def test_a_report_s_cursor_gives_back_its_place_to_the_same_question(
+    place: ReportPlace, filters: dict[str, str]
+) -> None:
+    cursor = encode_report_place(place, filters)
+    assert decode_report_place(cursor, filters) == place
+    with pytest.raises(MalformedCursor):
+        decode_report_place(cursor, filters | {"channel": "another"})
+
+
+@pytest.mark.parametrize(
+    "sort_key",
+    [(), ("r",), ("r", None), (1, "m"), ("r", "m", "more"), ("r\0", "m"), ("r", "\ud800")],
+    ids=ascii,
+)
+def test_a_damaged_cursor_of_a_report_is_refused(sort_key: tuple[object, ...]) -> None:
+    with pytest.raises(MalformedCursor):
+        decode_report_place(cursor_of([fingerprint(SMS), *sort_key]), SMS)

@@ -56,6 +56,11 @@ def test_csv_is_rfc_4180() -> None:
     assert written == 'a,b,c\r\n"say ""so""","x,y",\r\n"two\nlines",é,7\r\n'.encode()
 
 
+def test_a_truth_is_a_word_and_several_texts_are_one_guarded_cell() -> None:
+    written = CsvLines(["a", "b", "c"]).lines([(True, ["=1", "b"], []), (False, ["a"], ["a", "=1"])])
+    assert written == b"true,'=1; b,\r\nfalse,a,a; =1\r\n"
+
+
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_times_are_rfc_3339_in_utc_in_both(moment: datetime) -> None:
     ((told,),) = read_back(CsvLines(["t"]).lines([(moment,)]))
@@ -95,6 +100,11 @@ def test_ndjson_is_an_object_a_line_and_every_line_is_ended(rows: list[tuple[str
 )
 def test_the_format_is_what_the_client_prefers(accept: str, wanted: Format | None) -> None:
     assert preferred(accept) is wanted
+
+
+def test_what_is_not_offered_is_passed_over() -> None:
+    assert preferred("application/x-ndjson, text/csv;q=0.5", [Format.CSV]) is Format.CSV
+    assert preferred("application/x-ndjson", [Format.CSV]) is None
 
 
 @given(st.text())
