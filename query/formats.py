@@ -97,6 +97,8 @@ def guarded(text: str) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if value is None:
+        return None
     if type(value) is str:
         return guarded(value) if value[:1] in _SUSPECT else value  # a short way: there are many cells
     if type(value) is datetime:

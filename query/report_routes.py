@@ -1,6 +1,7 @@
 """The HTTP routes of the reports, as JSON and as CSV."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -53,7 +54,7 @@ def routes(database: Callable[[], Database], require: Require, terms: Terms) -> 
         By message reference. With `Accept: text/csv` the page is CSV; the next one is in the `Link` header.
         """
         query = delivery_query(request.query_params.multi_items(), caller.sees_only)
-        return _answer(request, query, await delivery(database(), query), _DELIVERY)
+        return await _answer(request, query, await delivery(database(), query), _DELIVERY)
 
     @router.get(
         OVERDUE,
@@ -73,7 +74,7 @@ def routes(database: Callable[[], Database], require: Require, terms: Terms) -> 
         By message reference. With `Accept: text/csv` the page is CSV; the next one is in the `Link` header.
         """
         query = overdue_query(request.query_params.multi_items(), datetime.now(UTC), caller.sees_only)
-        return _answer(request, query, await overdue(database(), query, terms), _OVERDUE)
+        return await _answer(request, query, await overdue(database(), query, terms), _OVERDUE)
 
     return router
 
@@ -90,7 +91,7 @@ _DELIVERY = _Shown(DELIVERY, DeliveryRow, Delivery)
 _OVERDUE = _Shown(OVERDUE, OverdueRow, Overdue)
 
 
-def _answer(
+async def _answer(
     request: Request,
     query: ReportQuery[Any],
     page: tuple[Sequence[ReportRow], ReportPlace | None],
@@ -103,12 +104,19 @@ def _answer(
     if last is not None:
         answer["links"] = links = _links(shown.path, query, last)
         headers["Link"] = f'<{links.next}>; rel="next"'
-    if preferred(",".join(request.headers.getlist("accept")), [Format.CSV]) is Format.CSV:
-        lines = CsvLines(shown.row.columns())
-        content = lines.head + lines.lines(row.cells() for row in rows)
-        return Response(content, media_type=Format.CSV, headers=headers)
-    told = shown.page.model_construct(None, **answer).model_dump_json(by_alias=True, exclude_unset=True)
-    return Response(told, media_type="application/json", headers=headers)
+    wanted = preferred(",".join(request.headers.getlist("accept")), [Format.CSV])
+    # In a thread, as its rows were made: callbacks wait for the event loop.
+    content = await asyncio.to_thread(_csv if wanted is Format.CSV else _json, answer, shown)
+    return Response(content, media_type=wanted or "application/json", headers=headers)
+
+
+def _csv(answer: Mapping[str, Any], shown: _Shown) -> bytes:
+    lines = CsvLines(shown.row.columns())
+    return lines.head + lines.lines(row.cells() for row in answer["data"])
+
+
+def _json(answer: Mapping[str, Any], shown: _Shown) -> str:
+    return shown.page.model_construct(None, **answer).model_dump_json(by_alias=True, exclude_unset=True)
 
 
 def _links(path: str, query: ReportQuery[Any], last: ReportPlace) -> Links:

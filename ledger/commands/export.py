@@ -161,7 +161,8 @@ def _export(
             )
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error)) from error
-    err.print(f"{written.number:,} {what}, {written.size:,} bytes, SHA-256 {written.sha256}", highlight=False)
+    told = f"{written.number:,} {what}, {written.size:,} bytes, SHA-256 {written.sha256}"
+    err.print(told, highlight=False, soft_wrap=True)
     if not written.logged:
         err.print(f"Not in the log of acts: the database's login may not act as {OPERATOR_ROLE}.")
 
