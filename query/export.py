@@ -5,6 +5,7 @@ of them is here at a time.
 """
 
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, Text, and_, cast, func, select
@@ -13,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 from eventstore.database import LedgerConnection
 from eventstore.tables import events
-from query.filters import Period, Query
+from query.filters import Query
 from query.formats import Row
 from query.models import Record
 from query.selects import statuses
@@ -54,10 +55,8 @@ class EventFilters(NamedTuple):
 
     message_id: str | None = None
     channel: str | None = None
-    recorded_after: Period | None = None
-    """Later than the start of it."""
-    recorded_before: Period | None = None
-    """Earlier than the start of it."""
+    recorded_after: datetime | None = None
+    recorded_before: datetime | None = None
 
 
 def exported_events(filters: EventFilters) -> Records:
@@ -69,9 +68,9 @@ def exported_events(filters: EventFilters) -> Records:
     if filters.channel is not None:
         conditions.append(column.channel == filters.channel)
     if filters.recorded_after is not None:
-        conditions.append(column.recorded_at > filters.recorded_after.start)
+        conditions.append(column.recorded_at > filters.recorded_after)
     if filters.recorded_before is not None:
-        conditions.append(column.recorded_at < filters.recorded_before.start)
+        conditions.append(column.recorded_at < filters.recorded_before)
     shown = {
         "recordedAt": column.recorded_at,
         "effectiveAt": column.effective_at,

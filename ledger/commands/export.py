@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
@@ -15,6 +16,7 @@ from eventstore.durable import transact
 from eventstore.recipients import RecipientKeys
 from ledger.commands.opened import RoleMissing, opened_database
 from ledger.commands.operator import operator
+from ledger.commands.options import moment
 from ledger.commands.progress import progress_bars
 from ledger.commands.refusal_options import Actor, Reason
 from ledger.commands.terminal import err, plain_errors
@@ -22,7 +24,7 @@ from ledger.commands.whole_file import Hashed, whole_file
 from ledger.parquet import ParquetFile
 from ledger.preflight import OPERATOR_ROLE
 from query.export import EventFilters, Records, counted, exported_events, exported_statuses, fetches
-from query.filters import InvalidQuery, Period, from_parameters, period
+from query.filters import InvalidQuery, from_parameters
 from query.formats import Format, Row, lines_of
 
 app = typer.Typer(
@@ -47,22 +49,15 @@ As = Annotated[FileFormat, typer.Option("--format", help="How it is written.")]
 Text = Annotated[str | None, typer.Option(show_default=False)]
 
 
-def _moment(text: str) -> Period:
-    try:
-        return period(text)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("neither a date (2026-11-23) nor a time (2026-11-23T09:15:02Z)") from None
-
-
 After = Annotated[
-    Period | None,
+    datetime | None,
     typer.Option(
-        parser=_moment, metavar="TIME", help="Recorded later than this; a date is its midnight, UTC."
+        parser=moment, metavar="TIME", help="Recorded later than this; a date is its midnight, UTC."
     ),
 ]
 Before = Annotated[
-    Period | None,
-    typer.Option(parser=_moment, metavar="TIME", help="Recorded earlier than this; a date is its midnight."),
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="Recorded earlier than this; a date is its midnight."),
 ]
 
 

@@ -22,19 +22,21 @@ class NotWritable(LedgerError):
 class Hashed:
     """A file that is written from its beginning to its end, and knows the SHA-256 of what it holds."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        """Take an empty file, open for writing bytes."""
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        """Take an empty file, open for writing bytes, and what people call it."""
         self._file = file
+        self._name = name
         self._hash = hashlib.sha256()
         self.size = 0
         self.closed = False
         """As files have it: pyarrow asks."""
 
     def write(self, content: bytes) -> int:
-        """Append bytes."""
+        """Append bytes; raises `NotWritable`."""
         self._hash.update(content)
         self.size += len(content)
-        self._file.write(content)
+        with _told(self._name):
+            self._file.write(content)
         return len(content)
 
     def abandon(self) -> None:
@@ -63,8 +65,9 @@ def whole_file(name: str) -> Iterator[Hashed]:
     `NotWritable`.
     """
     if name == "-":
-        yield Hashed(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        yield Hashed(sys.stdout.buffer, "standard output")
+        with _told("standard output"):
+            sys.stdout.buffer.flush()
         return
     target = Path(name)
     if target.is_dir():
@@ -73,7 +76,7 @@ def whole_file(name: str) -> Iterator[Hashed]:
         handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
         with _until_terminated(), os.fdopen(handle, "wb") as file:
-            yield Hashed(file)
+            yield Hashed(file, name)
             with _told(name):
                 file.flush()
                 os.fsync(handle)
@@ -87,6 +90,8 @@ def whole_file(name: str) -> Iterator[Hashed]:
 def _told(name: str) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:  # nobody reads any more, and typer exits without a word
+        raise
     except OSError as error:
         raise NotWritable(f"{name}: {error.strerror}") from error
 

@@ -237,6 +237,19 @@ async def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path: Path
         ]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_a_full_disk_is_told_in_one_line(database_url: str, tmp_path: Path, name: str) -> None:
+    command = [sys.executable, "-m", "ledger", "export", "statuses", "--format", name, "--out", "-"]
+    environment = command_environment(**ENVIRONMENT, DATABASE_URL=database_url)
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(command, env=environment, cwd=tmp_path, stdout=full, stderr=-1, check=False)  # noqa: S603
+    assert (told.returncode, told.stderr.decode()) == (
+        1,
+        "status-ledger: The file cannot be written: standard output: No space left on device\n",
+    )
+
+
 async def test_without_pyarrow_parquet_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

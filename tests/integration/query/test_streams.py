@@ -126,9 +126,11 @@ async def test_a_client_is_streamed_its_own_messages_and_no_others(
     await tell(client, "a", "b", "both", "nobody's")
     register(database_url, "clinic", "ref-a", "ref-both")
     register(database_url, "hospital", "ref-b", "ref-both")
-    records = await streamed(client, wanted, clinic)
-    assert [record["message_id"] for record in records] == ["a"]
-    assert records == await pages(client, clinic)
+    for filters in ({}, {"batchReference": "batch"}, {"channel": "sms", "batchReference": "batch"}):
+        records = await streamed(client, wanted, clinic, **filters)
+        assert [record["message_id"] for record in records] == ["a"]
+        assert records == await pages(client, clinic, **filters)
+    assert await streamed(client, wanted, clinic, messageId="b") == []
 
 
 async def test_a_formula_in_a_reference_is_guarded(client: httpx.AsyncClient) -> None:
