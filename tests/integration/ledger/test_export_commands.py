@@ -18,10 +18,11 @@ import httpx
 import psycopg
 import pytest
 from pyarrow import parquet
-from typer.main import get_command
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from ledger.cli import app as command_line
+from ledger.commands import export as export_commands
 from ledger.parquet import ParquetFile
 from query.export import EventFilters, exported_events
 from query.filters import ALLOWED
@@ -127,8 +128,7 @@ async def test_options_filter_as_the_parameters_of_the_api(
 
 def test_every_filter_of_the_api_is_an_option() -> None:
     """But for an NHS number: what is typed at a command line is seen in histories and lists of processes."""
-    group: Any = get_command(command_line)
-    options = {name.name for name in group.commands["export"].commands["statuses"].params}
+    options = {option.name for option in get_group(export_commands.app).commands["statuses"].params}
     plain = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name) for name in ALLOWED}
     assert plain - {"limit", "cursor"} - options == {"nhs_number"}
 
