@@ -29,6 +29,7 @@ from ledger.health import Health, Readiness
 from ledger.settings import Settings
 from query.filters import InvalidQuery, period
 from query.models import Refusal, Statuses, TimelineAnswer
+from query.report_models import Delivery, Overdue
 from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.routes import routes_of
@@ -315,8 +316,10 @@ async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log
 DECLARED = {
     "POST /api/status/create": {200, 401, 403, 413, 415, 422, 429, 500},
     "POST /api/message/batch": {201, 401, 408, 413, 415, 422, 429, 500, 503},
-    "GET /api/statuses": {200, 401, 422, 500},
+    "GET /api/statuses": {200, 401, 422, 429, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
+    "GET /api/reports/delivery": {200, 401, 422, 500},
+    "GET /api/reports/overdue": {200, 401, 422, 500},
     "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
     "GET /api/healthcheck": {200},
     "GET /api/healthcheck/ready": {200, 503},
@@ -324,7 +327,8 @@ DECLARED = {
 """The answers of the contract."""
 
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (BatchRegistered, Health, Readiness, Refusal, Statuses, TimelineAnswer)
+    model.__name__: model
+    for model in (BatchRegistered, Delivery, Health, Overdue, Readiness, Refusal, Statuses, TimelineAnswer)
 }
 
 
