@@ -49,7 +49,7 @@ bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
 .PHONY: lock
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
 	$(LOCK) --upgrade --group build -o requirements.txt
-	$(LOCK) --upgrade --group dev --extra embedded -o requirements-dev.txt
+	$(LOCK) --upgrade --group dev --extra embedded --extra parquet -o requirements-dev.txt
 
 .PHONY: clean
 clean: ## Remove what `make` set up, but neither .env nor .data

@@ -30,7 +30,7 @@ from ledger.runtime import Ledger, kept_secrets
 from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
-from query import audit_routes, ledger_routes
+from query import audit_routes, ledger_routes, report_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
@@ -161,10 +161,15 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         batch_routes.routes(lambda: ledger.registrar, callers.require, settings.max_batch_body_bytes)
     )
     recipients = RecipientKeys(*settings.recipient_keys)
-    app.include_router(query_routes.routes(lambda: ledger.database, recipients, callers.require))
     verifies = kept_secrets(settings).verifies
     app.include_router(audit_routes.routes(lambda: ledger.database, recipients, callers.require, verifies))
     app.include_router(ledger_routes.routes(lambda: ledger.database, callers.require))
+    app.include_router(
+        query_routes.routes(
+            lambda: ledger.database, recipients, callers.require, most_streams=settings.max_streams
+        )
+    )
+    app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

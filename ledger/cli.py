@@ -19,6 +19,8 @@ COMMANDS = {
     "sign": "signing",
     "timeline": "history",
     "entry": "history",
+    "report": "reports",
+    "export": "export",
     "verify": "projections",
     "rebuild": "projections",
     "entries": "entries",

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from ledger.drawing import escaped, shown_body, shown_time
 from query.evidence import Evidence, Stated
-from query.models import EntryShown, MessageTimeline, Record, StepShown
+from query.history_models import EntryShown, MessageTimeline, StepShown
+from query.models import Record
 
 MESSAGE_LANE = "message"
 HOLDS, PASSED = "●", "○"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from eventstore.errors import LedgerError
+from query.terms import Terms
 
 UNRESOLVED_REFERENCE = "@Microsoft.KeyVault("
 """How a Key Vault reference begins that Azure could not resolve."""
@@ -25,6 +26,13 @@ def _refuse_unresolved(text: str) -> None:
 
 def _split(value: object) -> object:
     return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+def _days(default: int, which: str) -> Any:
+    """Return the setting of a term in days."""
+    return Field(
+        default, ge=1, le=365, description=f"days until a message {which} without a final status is overdue"
+    )
 
 
 class DatabaseSettings(BaseSettings):
@@ -53,6 +61,22 @@ class DatabaseSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least level logged"
     )
+    overdue_days_nhsapp: int = _days(Terms().nhsapp, "on the NHS App")
+    overdue_days_sms: int = _days(Terms().sms, "by SMS")
+    overdue_days_email: int = _days(Terms().email, "by email")
+    overdue_days_letter: int = _days(Terms().letter, "by letter")
+    overdue_days_secondary: int = _days(Terms().secondary, "that went on to a second channel")
+
+    @property
+    def overdue_terms(self) -> Terms:
+        """After how many days a message without a final status is overdue."""
+        return Terms(
+            self.overdue_days_nhsapp,
+            self.overdue_days_sms,
+            self.overdue_days_email,
+            self.overdue_days_letter,
+            self.overdue_days_secondary,
+        )
 
     @property
     def deployed(self) -> bool:
@@ -197,6 +221,7 @@ class Settings(SealingSettings):
     max_waiting_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
     )
+    max_streams: int = Field(2, ge=0, description="reads that may be streamed at once, then 429")
     quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")
     quarantine_max_bytes: int = Field(1024**3, ge=0, description="bytes that the quarantine may hold")
 

@@ -12,8 +12,10 @@ from query.cuts import MOST_STEPS, question
 from query.evidence import Verifies, evidence
 from query.filters import MOST_RECORDS, InvalidQuery, from_parameters, refuse_unknown, unique
 from query.history import message_history
-from query.models import EntryAnswer, EntryShown, Statuses, TimelineAnswer
-from query.routes import ANSWERS, Require, following, page, refused
+from query.history_models import EntryAnswer, EntryShown, TimelineAnswer
+from query.models import Statuses
+from query.openapi import ANSWERS, refused
+from query.routes import Require, following, page
 
 MESSAGES = "/api/messages"
 

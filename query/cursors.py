@@ -38,6 +38,18 @@ class Place(NamedTuple):
     item: int
 
 
+class ReportPlace(NamedTuple):
+    """The sort key of a report's row: the page goes on after it."""
+
+    message_reference: str
+    message_id: str
+    """Empty where no callback has told the message's id."""
+
+
+BEGINNING = ReportPlace("", "")
+"""Before every row of a report."""
+
+
 def fingerprint(filters: Mapping[str, str]) -> str:
     """Return eight hex digits that stand for a set of filters."""
     return hashlib.sha256(json.dumps(sorted(filters.items())).encode()).hexdigest()[:8]
@@ -75,6 +87,19 @@ def decode_place(cursor: str, filters: Mapping[str, str]) -> Place:
             return Place(
                 _text(place), _small(kind_order), _moment(microseconds), _uuid(entry_id), _small(item)
             )
+    raise MalformedCursor
+
+
+def encode_report_place(place: ReportPlace, filters: Mapping[str, str]) -> str:
+    """Return the cursor of a place among the rows of a report that `filters` let through."""
+    return _packed(filters, *place)
+
+
+def decode_report_place(cursor: str, filters: Mapping[str, str]) -> ReportPlace:
+    """Return the place that a cursor stands for; raises `MalformedCursor`."""
+    match _unpacked(cursor, filters):
+        case [str(message_reference), str(message_id)]:
+            return ReportPlace(_text(message_reference), _text(message_id))
     raise MalformedCursor
 
 

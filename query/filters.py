@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -100,13 +100,18 @@ def _limit(value: object) -> object:
 
 WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
-_Limit = Annotated[int, BeforeValidator(_limit)]
+Limit = Annotated[int, BeforeValidator(_limit)]
 
-_Period = Annotated[
+When = Annotated[
     Period | None,
     PlainValidator(_period),
     WithJsonSchema({"type": "string", "examples": ["2026-11-23", "2026-11-23T09:15:02Z"]}),
 ]
+
+
+def names_of(filters: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of filters, as clients write them."""
+    return tuple(field.alias or name for name, field in filters.model_fields.items())
 
 
 class Filters(BaseModel):
@@ -126,22 +131,20 @@ class Filters(BaseModel):
         repr=False,
         description="messages registered for this recipient, spaces tolerated; better asked with POST",
     )
-    created_at: _Period = Field(
+    created_at: When = Field(
         None,
         alias="created_at",
         description="a date: that UTC day; a time: that second, or fraction of one, as precise as given",
     )
-    created_after: _Period = Field(
-        None, description="created later than this time; a date is its midnight, UTC"
-    )
-    created_before: _Period = Field(
+    created_after: When = Field(None, description="created later than this time; a date is its midnight, UTC")
+    created_before: When = Field(
         None, description="created earlier than this time; a date is its midnight, UTC"
     )
-    limit: _Limit = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS, description="records on a page")
+    limit: Limit = Field(MOST_RECORDS, ge=1, le=MOST_RECORDS, description="records on a page")
     cursor: str | None = Field(None, description="where the page before this one ended: from its `links`")
 
 
-ALLOWED = tuple(field.alias or name for name, field in Filters.model_fields.items())
+ALLOWED = names_of(Filters)
 """The names of the parameters, as clients write them."""
 
 
@@ -166,7 +169,7 @@ class Query(NamedTuple):
     def unmatchable(self) -> bool:
         """Whether no record can match: NUL or half a surrogate pair in a value, a recipient without token."""
         return (self.filters.nhs_number is not None and not self.tokens) or any(
-            "\0" in value or not _is_unicode(value) for value in self.given.values()
+            "\0" in value or not is_unicode(value) for value in self.given.values()
         )
 
 
@@ -212,13 +215,8 @@ def refuse_unknown(parameters: Iterable[str], allowed: Iterable[str]) -> None:
 def _query(
     parameters: dict[str, Any], recipients: RecipientKeys, client: str | None, *, strict: bool
 ) -> Query:
-    refuse_unknown(parameters, ALLOWED)
-    parameters = {name: value for name, value in parameters.items() if value is not None}
-    try:
-        filters = Filters.model_validate(parameters, strict=strict)
-    except ValidationError as error:
-        raise _invalid(error) from None
-    given = {name: str(value) for name, value in parameters.items() if name not in ("limit", "cursor")}
+    filters = validated(Filters, parameters, strict=strict)
+    given = given_of(parameters)
     tokens = {}
     if filters.nhs_number is not None:
         digits = ten_digits(filters.nhs_number)
@@ -233,12 +231,36 @@ def _query(
         raise InvalidQuery("cursor: not one that this service gave for these filters") from error
 
 
+def given_of(parameters: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters that the next page repeats: those given, but for `limit` and `cursor`."""
+    return {
+        name: str(value)
+        for name, value in parameters.items()
+        if value is not None and name not in ("limit", "cursor")
+    }
+
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+def validated(model: type[Asked], parameters: dict[str, Any], *, strict: bool) -> Asked:
+    """Return the filters that parameters ask for; raises `InvalidQuery` naming the first that is wrong."""
+    refuse_unknown(parameters, names_of(model))
+    parameters = {name: value for name, value in parameters.items() if value is not None}
+    try:
+        return model.model_validate(parameters, strict=strict)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
 def _invalid(error: ValidationError) -> InvalidQuery:
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0])
     match first["type"]:
         case _ if name == "limit":
             rule = f"must be a whole number from 1 to {MOST_RECORDS}"
+        case "missing":
+            rule = "is required"
         case "value_error":
             rule = "must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)"
         case _:
@@ -252,7 +274,8 @@ def quoted(name: str) -> str:
     return quoted if len(quoted) <= 64 else f"{quoted[:60]}...'"
 
 
-def _is_unicode(value: str) -> bool:
+def is_unicode(value: str) -> bool:
+    """Whether text can be written as UTF-8: it holds no half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:

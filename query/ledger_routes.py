@@ -15,7 +15,8 @@ from eventstore.proofs import proof_of
 from query.feed import MOST, feed
 from query.feed_models import FeedAnswer
 from query.filters import InvalidQuery
-from query.routes import ANSWERS, Require, refused
+from query.openapi import ANSWERS, refused
+from query.routes import Require
 
 FEED = "/api/entries"
 

@@ -10,9 +10,13 @@ from eventstore.caller import Caller, Scope
 from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from query import cursors
+from query.export import exported_statuses
 from query.filters import Filters, Query, from_json, from_parameters
-from query.models import Links, Record, Refusal, Statuses
+from query.formats import Format, preferred
+from query.models import Links, Record, Statuses
+from query.openapi import ANSWERS, parameters_of, refused
 from query.selects import fetch
+from query.streams import Streams
 
 LARGEST_SEARCH = 64 * 1024
 """Bytes that the body of a search may have."""
@@ -24,18 +28,15 @@ Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
 """Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
-def refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entry of an answer `{"status": …}`."""
-    examples = {message: {"value": {"status": message}} for message in messages}
-    return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
-
-
-ANSWERS = {
-    **refused(401, "Invalid API key"),
-    **refused(500, "error"),
+_STREAMED = {
+    200: {
+        "content": {
+            Format.CSV: {"schema": {"type": "string"}},
+            Format.NDJSON: {"schema": {"$ref": "#/components/schemas/Record"}},
+        }
+    },
+    **refused(429, "Too many requests"),
 }
-"""The answers that every route may give that needs a key."""
-
 _INVALID_QUERY = refused(
     422,
     "limit: must be a whole number from 1 to 10000",
@@ -44,46 +45,40 @@ _INVALID_QUERY = refused(
 )
 
 
-def _parameters() -> list[dict[str, Any]]:
-    """Return the OpenAPI entries of the URL's parameters."""
-    properties: dict[str, dict[str, Any]] = Filters.model_json_schema()["properties"]
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "description": schema.get("description", ""),
-            "schema": {key: value for key, value in schema.items() if key not in ("description", "default")},
-        }
-        for name, schema in properties.items()
-    ]
-
-
-def routes(database: Callable[[], Database], recipients: RecipientKeys, require: Require) -> APIRouter:
+def routes(
+    database: Callable[[], Database], recipients: RecipientKeys, require: Require, *, most_streams: int
+) -> APIRouter:
     """Return the routes over `database` (asked for at each request: it opens with the service).
 
     A client sees its own messages or, with a key that sees all, every client's.
+    At most so many answers are streamed at a time.
     """
-    router = APIRouter()
+    router, streams = APIRouter(), Streams(database, most_streams)
     client = require(Scope.STATUSES_READ)
 
     @router.get(
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**ANSWERS, **_INVALID_QUERY},
-        openapi_extra={"parameters": _parameters()},
+        responses={**ANSWERS, **_INVALID_QUERY, **_STREAMED},
+        openapi_extra={"parameters": parameters_of(Filters)},
         summary="Current statuses, by filter and page",
     )
     async def get_statuses(
         request: Request, response: Response, caller: Annotated[Caller, Depends(client)]
-    ) -> Statuses:
+    ) -> Any:
         """One record a message: its latest status; with `channel`, its latest on that channel.
 
         Newest first, ties by `message_id`. A read that starts after a callback was answered 200 sees
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
+        With `Accept: text/csv` or `application/x-ndjson` the same records are streamed, all of them unless
+        `limit` is given; an answer that breaks off is not complete.
         """
         query = from_parameters(request.query_params.multi_items(), recipients, caller.sees_only)
+        wanted = preferred(",".join(request.headers.getlist("accept")))
+        if wanted is not None:
+            return await streams.answer(exported_statuses(query), wanted)
+        response.headers["Vary"] = "Accept"
         records, cursor = await page(database(), query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)

@@ -64,6 +64,7 @@ def service_settings(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("ANCHORS", f"{tmp_path}-anchors")  # not among what a test writes
     return Settings.load()
 
 

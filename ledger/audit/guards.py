@@ -14,6 +14,13 @@ GUARDED = (
 )
 """Tables that a trigger keeps from being changed."""
 
+TRIGGERS = (
+    *((table, "append_only") for table in GUARDED),
+    *((table, "erased_only") for table in ERASABLE),
+    ("entries", "erasures_by_the_eraser"),
+)
+"""The triggers that do, each with its table."""
+
 _MAY = {"SELECT", "INSERT"}
 """What a role of the ledger may do with one of them at most; the rest goes through functions."""
 
@@ -21,8 +28,7 @@ _MAY = {"SELECT", "INSERT"}
 def look_at_guards(header: Mapping[str, Any]) -> Iterator[Finding]:
     """Tell of guards that are missing, switched off, or by-passed by a grant."""
     on = {(one["table"], one["name"]) for one in header["triggers"] if one["enabled"] == "A"}
-    due = [(table, "append_only") for table in GUARDED] + [(table, "erased_only") for table in ERASABLE]
-    for table, trigger in (*due, ("entries", "erasures_by_the_eraser")):
+    for table, trigger in TRIGGERS:
         if (table, trigger) not in on:
             told = f"its trigger {trigger} is missing or not ENABLE ALWAYS"
             yield Finding("guard.off", f"table {table}", told)

@@ -19,7 +19,7 @@ from query.cuts import MOST_STEPS, question
 from query.evidence import Evidence, evidence
 from query.filters import from_parameters
 from query.history import message_history
-from query.models import EntryAnswer, EntryShown, TimelineAnswer
+from query.history_models import EntryAnswer, EntryShown, TimelineAnswer
 from query.selects import fetch
 
 app = typer.Typer()

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from query.filters import period
+
 
 def percentage(text: str) -> float:
     """Return the share, from 0 to 1, that a percentage such as `5%` or `0.5%` stands for."""
@@ -25,6 +27,14 @@ def address(text: str) -> str:
     if not named:
         raise typer.BadParameter(f"{text!r} is not an address such as http://127.0.0.1:8000.")
     return text.rstrip("/")
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a date (its midnight) or a time names, read as the API reads it."""
+    try:
+        return period(text).start
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("neither a date (2026-11-23) nor a time (2026-11-23T09:15:02Z)") from None
 
 
 def past_moment(text: str) -> datetime:

@@ -7,14 +7,7 @@ from uuid import UUID
 import typer
 
 from ingest.refusals import ANSWERS, Filters
-from query.filters import period
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return period(text).start
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("neither a date (2026-11-23) nor a time (2026-11-23T09:15:02Z)") from None
+from ledger.commands.options import moment
 
 
 def _known(answers: list[int] | None) -> list[int] | None:
@@ -41,11 +34,11 @@ Answers = Annotated[
 ]
 Since = Annotated[
     datetime | None,
-    typer.Option(parser=_moment, metavar="TIME", help="Received then or later: a date or a time, in UTC."),
+    typer.Option(parser=moment, metavar="TIME", help="Received then or later: a date or a time, in UTC."),
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option(parser=_moment, metavar="TIME", help="Received before then: a date or a time, in UTC."),
+    typer.Option(parser=moment, metavar="TIME", help="Received before then: a date or a time, in UTC."),
 ]
 Rejection = Annotated[
     str | None,

@@ -29,7 +29,9 @@ from ledger.health import Health, Readiness
 from ledger.settings import Settings
 from query.feed_models import FeedAnswer
 from query.filters import InvalidQuery, period
-from query.models import EntryAnswer, Refusal, Statuses, TimelineAnswer
+from query.history_models import EntryAnswer, TimelineAnswer
+from query.models import Refusal, Statuses
+from query.report_models import Delivery, Overdue
 from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.routes import routes_of
@@ -242,6 +244,7 @@ ANSWERS = {
     "ledger.api_keys.NotTheOwner": 500,
     "ledger.commands.opened.RoleMissing": 500,
     "ledger.commands.simulate.NotInProduction": 500,
+    "ledger.commands.whole_file.NotWritable": 500,
     "ledger.demo.ServiceFailed": 500,
     "ledger.commands.projections.DatabaseRefused": 500,
     "ledger.embedded.PostgresFailedError": 500,
@@ -249,6 +252,7 @@ ANSWERS = {
     "ledger.embedded.PostgresVersionError": 500,
     "ledger.key_format.NameMalformed": 500,
     "ledger.migration.MigrationFailed": 500,
+    "ledger.parquet.ParquetMissing": 500,
     "ledger.preflight.UnfitDatabase": 500,
     "ledger.runtime.NotOpen": 500,
     "ledger.settings.SettingsInvalid": 500,
@@ -330,7 +334,7 @@ async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log
 DECLARED = {
     "POST /api/status/create": {200, 401, 403, 413, 415, 422, 429, 500},
     "POST /api/message/batch": {201, 401, 408, 413, 415, 422, 429, 500, 503},
-    "GET /api/statuses": {200, 401, 422, 500},
+    "GET /api/statuses": {200, 401, 422, 429, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
     "GET /api/messages": {200, 401, 422, 500},
     "GET /api/messages/{message_id}/timeline": {200, 401, 404, 422, 500},
@@ -338,6 +342,8 @@ DECLARED = {
     "GET /api/entries": {200, 401, 422, 500},
     "GET /api/ledger/checkpoint": {200, 401, 404, 500},
     "GET /api/ledger/proof/{entry_id}": {200, 401, 404, 500},
+    "GET /api/reports/delivery": {200, 401, 422, 500},
+    "GET /api/reports/overdue": {200, 401, 422, 500},
     "GET /api/healthcheck": {200},
     "GET /api/healthcheck/ready": {200, 503},
 }
@@ -347,9 +353,11 @@ MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
         BatchRegistered,
+        Delivery,
         EntryAnswer,
         FeedAnswer,
         Health,
+        Overdue,
         Readiness,
         Refusal,
         Statuses,

@@ -10,7 +10,7 @@ import psycopg
 from query.cuts import MOST_STEPS, Cut, Question
 from query.evidence import Verification
 from query.history import MOST_REFUSED
-from query.models import StepShown
+from query.history_models import StepShown
 from tests.support.events import event
 from tests.support.history import Telling, history, write
 

@@ -82,6 +82,8 @@ def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
         "/api/statuses",
         "/api/statuses/search",
         "/api/messages",
+        "/api/reports/delivery",
+        "/api/reports/overdue",
         "/api/messages/{message_id}/timeline",
         "/api/entries/{entry_id}",
         "/api/entries",

@@ -14,10 +14,13 @@ from query.cursors import (
     MalformedCursor,
     Place,
     Position,
+    ReportPlace,
     decode,
     decode_place,
+    decode_report_place,
     encode,
     encode_place,
+    encode_report_place,
     fingerprint,
 )
 
@@ -169,3 +172,26 @@ def test_a_cursor_of_records_is_none_of_lines(place: Place, position: Position) 
         decode_place(encode(position, SMS), SMS)
     with pytest.raises(MalformedCursor):
         decode(encode_place(place, SMS), SMS)
+
+
+# Of reports
+
+
+@given(st.builds(ReportPlace, TEXT, TEXT), FILTERS)
+def test_a_report_s_cursor_gives_back_its_place_to_the_same_question(
+    place: ReportPlace, filters: dict[str, str]
+) -> None:
+    cursor = encode_report_place(place, filters)
+    assert decode_report_place(cursor, filters) == place
+    with pytest.raises(MalformedCursor):
+        decode_report_place(cursor, filters | {"channel": "another"})
+
+
+@pytest.mark.parametrize(
+    "sort_key",
+    [(), ("r",), ("r", None), (1, "m"), ("r", "m", "more"), ("r\0", "m"), ("r", "\ud800")],
+    ids=ascii,
+)
+def test_a_damaged_cursor_of_a_report_is_refused(sort_key: tuple[object, ...]) -> None:
+    with pytest.raises(MalformedCursor):
+        decode_report_place(cursor_of([fingerprint(SMS), *sort_key]), SMS)
