@@ -60,7 +60,7 @@ SERVER = {
 
 ALL = "all"
 KEYS = (ALL, NATIONAL, COUNTY, CLINIC, SURGERY)
-"""Whose keys ask: the one that sees all and the county's ask everything, the others for their newest alone."""
+"""Whose keys ask: the one that sees all and the county's ask everything, the others for the newest alone."""
 
 console = Console(stderr=True)
 

@@ -57,11 +57,11 @@ FROM generate_series(1, {messages}) AS n;
 INSERT INTO message_status
 SELECT recorded_at, recorded_at, NULL, NULL, NULL, message_id, message_reference, message_status, channel,
     channel_status, supplier_status, CASE WHEN message_status IS NULL THEN '' ELSE '1' END, '1', '1'
-FROM facts ORDER BY message_id;
+FROM facts ORDER BY n;
 INSERT INTO channel_status
 SELECT recorded_at, recorded_at, NULL, NULL, NULL, message_id, channel, channel_status, supplier_status,
     '1', '1', '1'
-FROM facts ORDER BY message_id;
+FROM facts ORDER BY n;
 INSERT INTO registrations (entry_id, client_id, batch_reference, message_reference, routing_plan_id,
     recipient_key_id, recipient_token, salt)
 SELECT gen_random_uuid(), 'national',
@@ -207,20 +207,22 @@ def test_of_a_large_batch_or_a_common_recipient_each_message_is_read_once(ledger
 
 
 @pytest.mark.parametrize(
-    ("index", "asked"),
+    ("change", "asked"),
     [
-        ("message_status_newest_idx", {}),
-        ("channel_status_newest_idx", {"channel": "sms"}),
-        ("message_status_by_supplier_status_idx", {"supplierStatus": "virus_scan_failed"}),
-        ("message_status_reference_idx", {"batchReference": "batch-10"}),
-        ("registrations_recipient_idx", {"nhsNumber": PATIENT}),
+        ("DROP INDEX message_status_newest_idx", {}),
+        ("DROP INDEX channel_status_newest_idx", {"channel": "sms"}),
+        ("DROP INDEX message_status_by_supplier_status_idx", {"supplierStatus": "virus_scan_failed"}),
+        ("DROP INDEX message_status_reference_idx", {"batchReference": "batch-10"}),
+        ("DROP INDEX registrations_recipient_idx", {"nhsNumber": PATIENT}),
+        # An index of the newest that has the time as it is: what a status would be looked for in.
+        ("CREATE INDEX ON message_status (recorded_at)", {"supplierStatus": "virus_scan_failed"}),
     ],
 )
-def test_without_its_index_a_filter_reads_too_much(
-    postgres: str, ledger: str, index: str, asked: dict[str, str]
+def test_with_other_indexes_a_filter_reads_too_much(
+    postgres: str, ledger: str, change: str, asked: dict[str, str]
 ) -> None:
     """So the tests above can fail."""
     with cloned(postgres, template=urlsplit(ledger).path.lstrip("/")) as url:
-        execute(url, f"DROP INDEX {index}")
-        done = read(url, "force_custom_plan", asked)
-    assert done.sequential or done.rows > 4 * LIMIT
+        execute(url, change)
+        done = read(url, "force_generic_plan", asked)
+    assert done.sequential or done.rows > 4 * LIMIT, done.text
