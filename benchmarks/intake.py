@@ -103,8 +103,8 @@ def measure(seconds: int, rounds: int, workers: int) -> list[Round]:
 
 
 @contextmanager
-def service(url: str, workers: int) -> Iterator[int]:
-    """Run `status-ledger serve` on a free port until the block ends."""
+def service(url: str, workers: int, **settings: str) -> Iterator[int]:
+    """Run `status-ledger serve` on a free port until the block ends, with further settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -115,6 +115,7 @@ def service(url: str, workers: int) -> Iterator[int]:
         "CLIENT_API_KEY": "benchmark-client",
         "HMAC_SECRET": SECRET,
         "LOG_LEVEL": "warning",
+        **settings,
     }
     command = [sys.executable, "-m", "ledger", "serve", "--port", str(port), "--workers", str(workers)]
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 - our own service

@@ -1,5 +1,5 @@
 -- Sends each request of a file once, in order: a line is a signature, a space, a body.
--- Arguments: the file, the API key. Without more lines the run goes on with repeats, and says so.
+-- Arguments: the file, the API key, and the milliseconds that each connection pauses, none by default. Without more lines the run goes on with repeats, and says so.
 local bodies, signatures, count, at, wrapped = {}, {}, 0, 0, 0
 
 function init(args)
@@ -7,6 +7,10 @@ function init(args)
     count = count + 1
     signatures[count] = line:sub(1, 64)
     bodies[count] = line:sub(66)
+  end
+  if args[3] then
+    local pause = tonumber(args[3])
+    function delay() return pause end
   end
   wrk.method = "POST"
   wrk.path = "/api/status/create"

@@ -1,10 +1,28 @@
 """The read model's tables, as SQLAlchemy Core sees them; derived from events, rebuildable at any time."""
 
-from sqlalchemy import CheckConstraint, Column, Index, MetaData, PrimaryKeyConstraint, Table
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    func,
+    text,
+)
 
 from eventstore.tables import Key, Moment
 
 metadata = MetaData()
+
+
+def in_utc(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a moment as it is written in UTC: what the indexes of the newest are of; see migration 0002."""
+    return func.timezone(text("'UTC'"), moment)
+
 
 message_status = Table(
     "message_status",
@@ -30,7 +48,7 @@ message_status = Table(
     CheckConstraint("(channel IS NULL) = (channel_version = '')", name="message_status_channel_whole"),
     comment="Derived: one row a message, folded from events; see projections/sql.",
 )
-Index("message_status_newest_idx", message_status.c.recorded_at)
+Index("message_status_newest_idx", in_utc(message_status.c.recorded_at))
 Index("message_status_by_status_idx", message_status.c.message_status, message_status.c.recorded_at)
 Index("message_status_by_channel_status_idx", message_status.c.channel_status, message_status.c.recorded_at)
 Index("message_status_by_supplier_status_idx", message_status.c.supplier_status, message_status.c.recorded_at)
@@ -62,7 +80,7 @@ channel_status = Table(
     ),
     comment="Derived: one row a message and channel, folded from events; see projections/sql.",
 )
-Index("channel_status_newest_idx", channel_status.c.channel, channel_status.c.recorded_at)
+Index("channel_status_newest_idx", channel_status.c.channel, in_utc(channel_status.c.recorded_at))
 Index(
     "channel_status_by_status_idx",
     channel_status.c.channel,

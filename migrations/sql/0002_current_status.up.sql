@@ -115,7 +115,10 @@ COMMENT ON COLUMN message_status.supplier_status IS 'as channel_status has it fo
 -- One index for each way to ask for the newest. Times rise, so each value's entries go in at its end; and rows of
 -- one append share their time, so PostgreSQL keeps them as one entry. The message id, which breaks ties, is left to a
 -- sort of those few.
-CREATE INDEX message_status_newest_idx ON message_status (recorded_at);
+--
+-- "newest" has the time as written in UTC, which sorts the same, so that only a question that asks for no status can
+-- be answered by it: PostgreSQL would walk it for a status too, for it takes each to be spread evenly over time.
+CREATE INDEX message_status_newest_idx ON message_status (timezone('UTC', recorded_at));
 CREATE INDEX message_status_by_status_idx ON message_status (message_status, recorded_at);
 CREATE INDEX message_status_by_channel_status_idx ON message_status (channel_status, recorded_at);
 CREATE INDEX message_status_by_supplier_status_idx ON message_status (supplier_status, recorded_at);
@@ -142,6 +145,6 @@ COMMENT ON TABLE channel_status IS 'Derived: one row a message and channel, fold
 COMMENT ON COLUMN channel_status.recorded_at IS 'recorded time of the latest event on the channel';
 COMMENT ON COLUMN channel_status.occurred_at IS 'effective time of the latest event on the channel';
 
-CREATE INDEX channel_status_newest_idx ON channel_status (channel, recorded_at);
+CREATE INDEX channel_status_newest_idx ON channel_status (channel, timezone('UTC', recorded_at));
 CREATE INDEX channel_status_by_status_idx ON channel_status (channel, channel_status, recorded_at);
 CREATE INDEX channel_status_by_supplier_status_idx ON channel_status (channel, supplier_status, recorded_at);
