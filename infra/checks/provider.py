@@ -1,7 +1,8 @@
 """Stands in for the Terraform provider: tells its schema, and plans what is written without asking anyone.
 
 Terraform itself then checks every argument, type and reference, and evaluates every expression. What only
-Azure knows (an id, a principal) is unknown in a plan, as it is with the real provider. Nothing can be applied.
+Azure knows (an id, a principal) is unknown in a plan, as it is with the real provider; or, for looking at what
+depends on it, named after where it comes from. Nothing can be applied.
 """
 
 import json
@@ -27,12 +28,18 @@ FAKE_ID = "00000000-0000-0000-0000-000000000000"
 class Provider(rpc.ProviderServicer):
     """Answers Terraform's questions about resources of one schema."""
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Translate the schema once: Terraform asks for it at every command."""
+    def __init__(self, schema: dict[str, Any], *, naming: bool) -> None:
+        """Translate the schema once: Terraform asks for it at every command.
+
+        `naming` gives texts that only Azure knows a name, TYPE/NAME/ATTRIBUTE, in place of leaving them unknown.
+        """
         self._schema = schema
+        self._naming = naming
         self._answer = pb.GetProviderSchema.Response(
             provider=pb.Schema(block=_block(schema["provider"])),
-            resource_schemas={name: pb.Schema(block=_block(one)) for name, one in schema["resources"].items()},
+            resource_schemas={
+                name: pb.Schema(block=_block(one)) for name, one in schema["resources"].items()
+            },
             data_source_schemas={
                 name: pb.Schema(block=_block(one)) for name, one in schema["data_sources"].items()
             },
@@ -80,7 +87,8 @@ class Provider(rpc.ProviderServicer):
         """Return what is proposed; what is not written is unknown until Azure says it."""
         proposed = msgpack.unpackb(request.proposed_new_state.msgpack, ext_hook=msgpack.ExtType)
         if proposed is not None:
-            _unknown(self._schema["resources"][request.type_name], proposed, outermost=True)
+            origin = f"{request.type_name}/{proposed.get('name')}" if self._naming else None
+            _unknown(self._schema["resources"][request.type_name], proposed, origin, outermost=True)
         planned = pb.DynamicValue(msgpack=msgpack.packb(proposed))
         return pb.PlanResourceChange.Response(planned_state=planned)
 
@@ -105,7 +113,9 @@ def _block(block: dict[str, Any], *, outermost: bool = True) -> Any:
 def _nested(name: str, nested: dict[str, Any]) -> Any:
     if name == "timeouts":
         return pb.Schema.NestedBlock(
-            type_name=name, block=_block(nested["block"], outermost=False), nesting=pb.Schema.NestedBlock.SINGLE
+            type_name=name,
+            block=_block(nested["block"], outermost=False),
+            nesting=pb.Schema.NestedBlock.SINGLE,
         )
     return pb.Schema.NestedBlock(
         type_name=name,
@@ -116,15 +126,20 @@ def _nested(name: str, nested: dict[str, Any]) -> Any:
     )
 
 
-def _unknown(block: dict[str, Any], state: dict[str, Any], *, outermost: bool) -> None:
+def _unknown(block: dict[str, Any], state: dict[str, Any], origin: str | None, *, outermost: bool) -> None:
+    """Put what Azure will say in place of what is not written; under its name where `origin` is told."""
     for name, attribute in block["attributes"].items():
-        free = attribute.get("computed", False) or (outermost and not attribute.get("required", False))
-        if free and state.get(name) is None:
-            state[name] = UNKNOWN
+        computed = attribute.get("computed", False) or name == "id"
+        if state.get(name) is not None or not (
+            computed or (outermost and not attribute.get("required", False))
+        ):
+            continue
+        named = origin is not None and computed and attribute["type"] == "string"
+        state[name] = f"{origin}/{name}" if named else UNKNOWN
     for name, nested in block["blocks"].items():
         inner = state.get(name)
         for one in inner if isinstance(inner, list) else ():
-            _unknown(nested["block"], one, outermost=False)
+            _unknown(nested["block"], one, origin and f"{origin}/{name}", outermost=False)
 
 
 class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):
@@ -134,10 +149,10 @@ class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):
 
 
 @contextmanager
-def serving(schema: dict[str, Any]) -> Iterator[dict[str, str]]:
+def serving(schema: dict[str, Any], *, naming: bool = False) -> Iterator[dict[str, str]]:
     """Serve the schema on a Unix socket; yield the environment that sends Terraform there."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
-    rpc.add_ProviderServicer_to_server(Provider(schema), server)
+    rpc.add_ProviderServicer_to_server(Provider(schema, naming=naming), server)
     grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(_Controller(), server)
     with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder) / "provider"

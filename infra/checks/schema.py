@@ -5,12 +5,13 @@ attribute that can be read. It does not say which values an argument allows, whi
 nor whether a block is a list or a set.
 """
 
-import io
 import json
 import re
+import sys
 import tarfile
-import zipfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,13 +29,24 @@ class Assembly(NamedTuple):
     types: dict[str, Any]
 
 
-def read_assembly(wheel: Path) -> Assembly:
-    """Return the assembly within a wheel of `cdktf-cdktf-provider-azurerm`."""
-    with zipfile.ZipFile(wheel) as outer:
-        (inner,) = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
-        with tarfile.open(fileobj=io.BytesIO(outer.read(inner))) as package:
-            told = json.load(package.extractfile("package/package.json"))  # type: ignore[arg-type]
-            assembly = json.load(package.extractfile("package/.jsii"))  # type: ignore[arg-type]
+def provider_schema() -> dict[str, Any]:
+    """Return the schema of the installed package, read once and then kept beside it."""
+    version = distribution("cdktf-cdktf-provider-azurerm").version
+    kept = Path(sys.prefix) / f"azurerm-schema-{version}.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(schema_of(read_assembly())))
+    schema: dict[str, Any] = json.loads(kept.read_text())
+    return schema
+
+
+def read_assembly() -> Assembly:
+    """Return the assembly that the installed `cdktf-cdktf-provider-azurerm` carries."""
+    package = find_spec("cdktf_cdktf_provider_azurerm")  # not imported: that would need Node.js
+    (folder,) = package.submodule_search_locations  # type: ignore[union-attr, misc]
+    (archive,) = Path(folder, "_jsii").glob("*.jsii.tgz")
+    with tarfile.open(archive) as members:
+        told = json.load(members.extractfile("package/package.json"))  # type: ignore[arg-type]
+        assembly = json.load(members.extractfile("package/.jsii"))  # type: ignore[arg-type]
     return Assembly(told["cdktf"]["provider"]["version"], assembly["types"])
 
 

@@ -36,10 +36,10 @@ class Resource(NamedTuple):
 class Stacks:
     """A copy of `infra/terraform` in a folder, to plan and to break."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        """Copy the stacks; `environment` sends Terraform to the provider's stand-in."""
+    def __init__(self, folder: Path, environment: dict[str, str], origin: Path | None = None) -> None:
+        """Copy the stacks, or another copy that is initialised; `environment` leads to the provider's stand-in."""
         self.folder = folder / "terraform"
-        shutil.copytree(ROOT, self.folder, ignore=shutil.ignore_patterns(".terraform*"))
+        shutil.copytree(origin or ROOT, self.folder, ignore=None if origin else shutil.ignore_patterns(".terraform*"))
         self._environment = {
             **os.environ,
             **environment,
@@ -71,17 +71,9 @@ class Stacks:
         )
         return Outcome(done.returncode == 0, re.sub(r"\s*[│╷╵]\s?", "\n", done.stdout + done.stderr))
 
-    def validate(self, stack: str) -> Outcome:
-        """Check a stack's every argument, type and reference."""
-        prepared = self.run(stack, "init", "-no-color", "-input=false")
-        return self.run(stack, "validate", "-no-color") if prepared.ok else prepared
-
     def plan(self, stack: str, environment: str) -> Outcome:
-        """Plan a stack for an environment, with every check of its values."""
-        prepared = self.run(stack, "init", "-no-color", "-input=false")
+        """Check a stack's every argument, type and reference, and plan it for an environment."""
         values = f"-var-file=environments/{environment}.tfvars"
-        if not prepared.ok:
-            return prepared
         return self.run(stack, "plan", "-no-color", "-input=false", "-lock=false", values, "-out=plan")
 
     def planned(self, stack: str, environment: str) -> list[Resource]:

@@ -97,10 +97,10 @@ module "registry" {
   place          = local.place
   zone_redundant = var.zone_redundant
 
-  pullers = {
+  pullers = merge(var.registry_readers, {
     app       = azurerm_user_assigned_identity.this["app"].principal_id
     migration = azurerm_user_assigned_identity.this["migration"].principal_id
-  }
+  })
 
   pushers = {
     deployment = azurerm_user_assigned_identity.this["deployment"].principal_id

@@ -124,6 +124,12 @@ variable "pipelines" {
   })
 }
 
+variable "registry_readers" {
+  description = "Principals of other environments that import images from this registry: their deployment identities."
+  type        = map(string)
+  default     = {}
+}
+
 variable "initial_digest" {
   description = "The digest that a new app names until the pipeline's first deployment; by default of an image that does not exist."
   type        = string

@@ -45,7 +45,7 @@ resource "azurerm_container_registry" "this" {
   admin_enabled                 = false
   anonymous_pull_enabled        = false
   public_network_access_enabled = false
-  network_rule_bypass_option    = "None"
+  network_rule_bypass_option    = "AzureServices" # the import of an image from the registry of the environment before
   data_endpoint_enabled         = true
   zone_redundancy_enabled       = var.zone_redundant
   tags                          = var.place.tags
