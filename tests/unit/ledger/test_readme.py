@@ -34,7 +34,8 @@ def test_every_secret_has_a_previous_twin() -> None:
 
 def commands_of(group: Any) -> Iterator[str]:
     """Yield every command of a group, those of the groups within it by both names."""
-    for name, command in group.commands.items():
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
         within = commands_of(command) if hasattr(command, "commands") else [""]
         yield from (f"{name} {inner}".strip() for inner in within)
 
