@@ -120,6 +120,7 @@ locals {
     FUNCTIONS_WORKER_RUNTIME            = "python"
     FUNCTIONS_WORKER_PROCESS_COUNT      = tostring(var.workers)
     WEBSITES_ENABLE_APP_SERVICE_STORAGE = "false"
+    WEBSITES_PORT                       = "8080" # as the Dockerfile has it: nobody but root may listen on 80
     # 30 s to answer what is under way, and a few to close
     WEBSITES_CONTAINER_STOP_TIME_LIMIT = "60"
     # A swap waits until the new release takes callbacks, database and migrations included.
