@@ -8,11 +8,17 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 POSTGRES ?= 15
 
+# An environment of its own: checkov alone brings a hundred packages. What the provider's package asks for is
+# left out (--no-deps): only its schema is read.
+INFRA := .venv-infra
+INFRA_LOCK := infra/checks/requirements.txt
+INFRA_SET_UP = { [ $(INFRA)/.ready -nt $(INFRA_LOCK) ] || { $(PYTHON) -m venv --clear $(INFRA) && $(BIN)/uv pip install --quiet --python $(INFRA)/bin/python --no-deps --require-hashes --requirement $(INFRA_LOCK) && touch $(INFRA)/.ready; }; }
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(READY) ## Set everything up and serve on http://127.0.0.1:8000, on a PostgreSQL of its own
@@ -41,6 +47,13 @@ check: $(READY) ## Check style, types, imports, SQL and migrations
 	$(BIN)/lint-imports
 	$(BIN)/squawk --config .squawk.toml migrations/sql/*.up.sql
 	$(BIN)/python -m pytest --quiet tests/integration/ledger/test_migrations.py tests/integration/eventstore/test_statements.py
+	@$(MAKE) --no-print-directory check-infra
+
+.PHONY: check-infra
+check-infra: $(READY) ## Check infrastructure, pipelines and container; nothing is asked of Azure
+	@if $(INFRA_SET_UP); then $(INFRA)/bin/python -m pytest -c infra/checks/pytest.ini --quiet -rs infra/checks; \
+	elif [ -n "$$CI" ]; then exit 1; \
+	else echo "check-infra: skipped, for its packages could not be installed"; fi
 
 .PHONY: bench
 bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
@@ -50,10 +63,11 @@ bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
 	$(LOCK) --upgrade --group build -o requirements.txt
 	$(LOCK) --upgrade --group dev --extra embedded --extra parquet -o requirements-dev.txt
+	$(subst pyproject.toml,infra/checks/requirements.in,$(LOCK)) --upgrade $(patsubst %,--no-emit-package %,cdktf constructs jsii) -o $(INFRA_LOCK)
 
 .PHONY: clean
 clean: ## Remove what `make` set up, but neither .env nor .data
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(INFRA)
 
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.12 …")'

@@ -1,0 +1,33 @@
+# PRE. Values in capitals between < and > are the operator's to fill in: docs/infrastructure.md.
+environment     = "pre"
+unique          = "nhs1"
+host            = "pre.status-ledger.example.nhs.uk"
+notify_base_url = "https://api.service.nhs.uk"
+address_space   = "10.23.0.0/22"
+
+zone_redundant         = true
+staging_slot           = true
+instances              = { least = 2, most = 6 }
+connections_per_worker = 10
+gateway_capacity       = { least = 2, most = 10 }
+
+database = {
+  sku_name              = "GP_Standard_D4ds_v5"
+  storage_mb            = 524288
+  max_connections       = 1718
+  backup_retention_days = 35
+}
+
+database_administrators = {
+  name      = "status-ledger-pre-database-administrators"
+  object_id = "<OBJECT ID OF THAT ENTRA GROUP>"
+}
+
+anchor_days          = 30
+anchor_policy_locked = false
+
+pipelines = {
+  issuer             = "<ISSUER OF THE SERVICE CONNECTIONS>"
+  deployment_subject = "<SUBJECT OF status-ledger-pre-deployment>"
+  migration_subject  = "<SUBJECT OF status-ledger-pre-migration>"
+}
