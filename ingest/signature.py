@@ -60,3 +60,24 @@ class SigningSecrets:
             if hmac.compare_digest(hmac.digest(key, body, "sha256"), signature):
                 verified_by = key_id
         return verified_by
+
+
+class KeptSecrets:
+    """Every secret that ever verified an entry and is still at hand, the retired ones too, by their ids.
+
+    They tell of a signature that the ledger holds whether it is its secret's. None of them proves a callback.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        """Take the secrets; an empty one is none."""
+        self._keys = {secret_id(secret): secret.encode() for secret in secrets if secret}
+
+    def __repr__(self) -> str:
+        return f"KeptSecrets({', '.join(self._keys)})"
+
+    def verifies(self, key_id: str, body: bytes, signature: bytes) -> bool | None:
+        """Return whether the secret of that id made the signature of `body`; None where it is not at hand."""
+        key = self._keys.get(key_id)
+        if key is None:
+            return None
+        return hmac.compare_digest(hmac.digest(key, body, "sha256"), signature)

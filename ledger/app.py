@@ -25,10 +25,11 @@ from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
 from ledger import health
 from ledger.issued_keys import IssuedKeys, read_keys
-from ledger.runtime import Ledger
+from ledger.runtime import Ledger, kept_secrets
 from ledger.security import Callers, ring
 from ledger.settings import Settings
 from ledger.telemetry import configure_logging
+from query import audit_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
@@ -156,6 +157,8 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     )
     recipients = RecipientKeys(*settings.recipient_keys)
     app.include_router(query_routes.routes(lambda: ledger.database, recipients, callers.require))
+    verifies = kept_secrets(settings).verifies
+    app.include_router(audit_routes.routes(lambda: ledger.database, recipients, callers.require, verifies))
     app.include_router(health.routes(lambda: ledger))
     _answer_errors(app)
     return app

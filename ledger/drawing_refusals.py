@@ -1,6 +1,5 @@
 """Draws refusals in the terminal. What was sent is a stranger's text: only printable ASCII is shown of it."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
@@ -15,8 +14,7 @@ from ingest.quarantine import Caps
 from ingest.refusals import Kept, Refusal, Usage
 from ingest.replay import Judgement
 from ingest.settlement import Fate, Tally
-from ingest.strict_json import NotStrictJson, parse
-from ledger.drawing import shown_time
+from ledger.drawing import escaped, shown_body, shown_time
 
 LONGEST_REASON = 100
 """Characters of a reason in a list; `show` tells it whole."""
@@ -126,19 +124,6 @@ def _told_event(event: Event) -> str:
 def _told_act(act: ActDone) -> str:
     told = f"{shown_time(act.acted_at)} {act.act} by {act.actor}: {act.outcome}"
     return f"{told}, because {act.reason}" if act.reason else told
-
-
-def shown_body(body: bytes) -> str:
-    """Return strict JSON indented and anything else as it is, but for what is escaped."""
-    try:
-        return json.dumps(parse(body), indent=2).replace("\x7f", r"\u007f")
-    except NotStrictJson:
-        return escaped(body)
-
-
-def escaped(text: bytes) -> str:
-    r"""Return bytes as printable ASCII, line by line, every other byte as Python writes it: `\x1b`."""
-    return "\n".join(repr(line)[2:-1] for line in text.split(b"\n"))
 
 
 def told_tally(tally: Tally) -> Iterator[str]:

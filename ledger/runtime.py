@@ -14,7 +14,7 @@ from eventstore.recipients import RecipientKeys
 from ingest.quarantine import Caps, Quarantine
 from ingest.recorder import Recorder
 from ingest.registrar import Registrar
-from ingest.signature import SigningSecrets
+from ingest.signature import KeptSecrets, SigningSecrets
 from ledger.database_url import database_url
 from ledger.migration import head
 from ledger.preflight import ensure_fit
@@ -46,6 +46,12 @@ def signing_secrets(settings: Settings) -> SigningSecrets:
         settings.hmac_secret.get_secret_value(),
         *(previous.get_secret_value() for previous in settings.hmac_secret_previous),
     )
+
+
+def kept_secrets(settings: Settings) -> KeptSecrets:
+    """Return the secrets that can still tell whether a kept signature is genuine, the retired ones too."""
+    ring = (settings.hmac_secret, *settings.hmac_secret_previous, *settings.hmac_secrets_archive)
+    return KeptSecrets(*(secret.get_secret_value() for secret in ring))
 
 
 class Ledger:

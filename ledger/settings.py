@@ -129,6 +129,10 @@ class Settings(DatabaseSettings):
         description="the secret that signs callbacks; for NHS Notify `APPLICATION_ID.API_KEY`"
     )
     hmac_secret_previous: Secrets = Field((), description="signing secrets that are still accepted")
+    hmac_secrets_archive: Secrets = Field(
+        (),
+        description="retired signing secrets: auditors verify old entries with them, and no callback passes",
+    )
     recipient_key: Secret | None = Field(
         None,
         description="the key of the tokens that stand for NHS numbers; without it registration answers 503, "
@@ -157,7 +161,7 @@ class Settings(DatabaseSettings):
         ring = (self.recipient_key, *self.recipient_key_previous)
         return tuple(key.get_secret_value() for key in ring)
 
-    @field_validator(*(f"{name}_previous" for name in SECRETS), mode="before")
+    @field_validator(*(f"{name}_previous" for name in SECRETS), "hmac_secrets_archive", mode="before")
     @classmethod
     def _several(cls, value: object) -> object:
         return _split(value)

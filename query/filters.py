@@ -93,12 +93,12 @@ def _period(value: object) -> Period | None:
 
 
 def _limit(value: object) -> object:
-    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) is None:
+    if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value) is None:
         raise ValueError("not a whole number")  # int() reads more: signs, underscores, white space, `1.0`
     return value
 
 
-_WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 _Limit = Annotated[int, BeforeValidator(_limit)]
 
@@ -174,13 +174,13 @@ def from_parameters(
     parameters: Iterable[tuple[str, str]], recipients: RecipientKeys, client: str | None = None
 ) -> Query:
     """Return the question that the parameters of a URL ask of a client's messages; raises `InvalidQuery`."""
-    return _query(_unique(parameters), recipients, client, strict=False)
+    return _query(unique(parameters), recipients, client, strict=False)
 
 
 def from_json(body: bytes, recipients: RecipientKeys, client: str | None = None) -> Query:
     """Return the question that a JSON object asks of a client's messages; raises `InvalidQuery`."""
     try:
-        value = json.loads(body, object_pairs_hook=_unique)
+        value = json.loads(body, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise InvalidQuery("body: not JSON") from error
     if not isinstance(value, dict):
@@ -192,21 +192,27 @@ def _made_for(given: dict[str, str], client: str | None) -> dict[str, str]:
     return given if client is None else given | {"for client": client}  # no parameter's name
 
 
-def _unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def unique(parameters: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the parameters by name; raises `InvalidQuery` naming one that is given more than once."""
     unique: dict[str, Any] = {}
     for name, value in parameters:
         if name in unique:
-            raise InvalidQuery(f"{_quoted(name)}: given more than once")
+            raise InvalidQuery(f"{quoted(name)}: given more than once")
         unique[name] = value
     return unique
+
+
+def refuse_unknown(parameters: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise `InvalidQuery` naming a parameter that is not allowed, and those that are."""
+    for name in parameters:
+        if name not in allowed:
+            raise InvalidQuery(f"{quoted(name)}: unknown parameter; allowed are {', '.join(allowed)}")
 
 
 def _query(
     parameters: dict[str, Any], recipients: RecipientKeys, client: str | None, *, strict: bool
 ) -> Query:
-    for name in parameters:
-        if name not in ALLOWED:
-            raise InvalidQuery(f"{_quoted(name)}: unknown parameter; allowed are {', '.join(ALLOWED)}")
+    refuse_unknown(parameters, ALLOWED)
     parameters = {name: value for name, value in parameters.items() if value is not None}
     try:
         filters = Filters.model_validate(parameters, strict=strict)
@@ -240,7 +246,7 @@ def _invalid(error: ValidationError) -> InvalidQuery:
     return InvalidQuery(f"{name}: {rule}")
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """Return a parameter's name in ASCII, at most 64 characters of it."""
     quoted = ascii(name)
     return quoted if len(quoted) <= 64 else f"{quoted[:60]}...'"

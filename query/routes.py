@@ -1,4 +1,4 @@
-"""The HTTP routes that read: statuses for clients, a message's timeline for auditors."""
+"""The HTTP routes with which clients read statuses, and what the auditors' routes share with them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -11,16 +11,7 @@ from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from query import cursors
 from query.filters import Filters, Query, from_json, from_parameters
-from query.history import message_timeline
-from query.models import (
-    Links,
-    MessageTimeline,
-    Record,
-    Refusal,
-    Statuses,
-    StepShown,
-    TimelineAnswer,
-)
+from query.models import Links, Record, Refusal, Statuses
 from query.selects import fetch
 
 LARGEST_SEARCH = 64 * 1024
@@ -33,17 +24,19 @@ Require = Callable[[Scope], Callable[..., Awaitable[Caller]]]
 """Makes the dependency that gives a route its caller, or answers 401 unless its key opens the scope."""
 
 
-def _refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
+def refused(status: int, *messages: str) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI entry of an answer `{"status": …}`."""
     examples = {message: {"value": {"status": message}} for message in messages}
     return {status: {"model": Refusal, "content": {"application/json": {"examples": examples}}}}
 
 
-_ANSWERS = {
-    **_refused(401, "Invalid API key"),
-    **_refused(500, "error"),
+ANSWERS = {
+    **refused(401, "Invalid API key"),
+    **refused(500, "error"),
 }
-_INVALID_QUERY = _refused(
+"""The answers that every route may give that needs a key."""
+
+_INVALID_QUERY = refused(
     422,
     "limit: must be a whole number from 1 to 10000",
     "createdAfter: must be a date (2026-11-23) or a time (2026-11-23T09:15:02Z)",
@@ -69,25 +62,16 @@ def _parameters() -> list[dict[str, Any]]:
 def routes(database: Callable[[], Database], recipients: RecipientKeys, require: Require) -> APIRouter:
     """Return the routes over `database` (asked for at each request: it opens with the service).
 
-    A client sees its own messages or, with a key that sees all, every client's; an auditor sees every one.
+    A client sees its own messages or, with a key that sees all, every client's.
     """
     router = APIRouter()
-    client, auditor = require(Scope.STATUSES_READ), require(Scope.AUDIT_READ)
-
-    async def page(query: Query) -> tuple[list[Record], str | None]:
-        """Return a page of records and, where another follows, its cursor."""
-        rows, more = await fetch(database().engine, query)
-        records = [Record.model_construct(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
-        if not more:
-            return records, None
-        last = records[-1]
-        return records, cursors.encode(cursors.Position(last.created_at, last.message_id), query.made_for)
+    client = require(Scope.STATUSES_READ)
 
     @router.get(
         STATUSES,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY},
+        responses={**ANSWERS, **_INVALID_QUERY},
         openapi_extra={"parameters": _parameters()},
         summary="Current statuses, by filter and page",
     )
@@ -100,11 +84,10 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
         it. An unknown or repeated parameter is refused; a value that no record has gives an empty list.
         """
         query = from_parameters(request.query_params.multi_items(), recipients, caller.sees_only)
-        records, cursor = await page(query)
+        records, cursor = await page(database(), query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
-        following = urlencode({**request.query_params, "limit": query.filters.limit, "cursor": cursor})
-        links = Links(next=f"{STATUSES}?{following}", cursor=cursor)
+        links = following(STATUSES, request, query, cursor)
         response.headers["Link"] = f'<{links.next}>; rel="next"'
         return Statuses.model_construct(status="success", data=records, links=links)
 
@@ -112,7 +95,7 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
         SEARCH,
         response_model=Statuses,
         response_model_exclude_unset=True,
-        responses={**_ANSWERS, **_INVALID_QUERY, **_refused(413, "Request body too large")},
+        responses={**ANSWERS, **_INVALID_QUERY, **refused(413, "Request body too large")},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -126,34 +109,31 @@ def routes(database: Callable[[], Database], recipients: RecipientKeys, require:
 
         For the next page send the same body with `cursor` from `links`.
         """
-        records, cursor = await page(from_json(await _body(request), recipients, caller.sees_only))
+        query = from_json(await _body(request), recipients, caller.sees_only)
+        records, cursor = await page(database(), query)
         if cursor is None:
             return Statuses.model_construct(status="success", data=records)
         return Statuses.model_construct(
             status="success", data=records, links=Links(next=SEARCH, cursor=cursor)
         )
 
-    @router.get(
-        "/api/messages/{message_id:path}/timeline",  # the supplier's ids are opaque: a `/` is as good as any
-        response_model=TimelineAnswer,
-        responses={**_ANSWERS, **_refused(404, "Not Found")},
-        dependencies=[Depends(auditor)],
-        summary="Everything that the ledger holds of one message",
-    )
-    async def get_timeline(message_id: str) -> TimelineAnswer:
-        """Every event and every repeat by effective time, with what each changed and what it still holds."""
-        steps = await message_timeline(database(), message_id)
-        if not steps:
-            raise HTTPException(404)
-        rows, _ = await fetch(database().engine, from_parameters([("messageId", message_id)], recipients))
-        record = Record.model_construct(**rows[0]._mapping) if rows else None  # noqa: SLF001
-        return TimelineAnswer(
-            data=MessageTimeline(
-                message_id=message_id, current=record, timeline=[StepShown.of(step) for step in steps]
-            )
-        )
-
     return router
+
+
+def following(path: str, request: Request, query: Query, cursor: str) -> Links:
+    """Return where the next page of what a URL asked for is."""
+    asked = urlencode({**request.query_params, "limit": query.filters.limit, "cursor": cursor})
+    return Links(next=f"{path}?{asked}", cursor=cursor)
+
+
+async def page(database: Database, query: Query) -> tuple[list[Record], str | None]:
+    """Return a page of records and, where another follows, its cursor."""
+    rows, more = await fetch(database.engine, query)
+    records = [Record.model_construct(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+    if not more:
+        return records, None
+    last = records[-1]
+    return records, cursors.encode(cursors.Position(last.created_at, last.message_id), query.made_for)
 
 
 async def _body(request: Request) -> bytes:

@@ -1,31 +1,41 @@
-"""Reconstructs what happened to a message by effective time, and what each event changed. Pure."""
+"""What happened to a message by effective time: its lines, what each changed, what each still holds. Pure.
 
-from collections.abc import Iterable, Iterator
+Which event holds a register, and which held it before, is worked out in PostgreSQL from the versions of the
+fold (`sql/timeline.sql`); here the values are compared and named.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from projections.lifecycle import CHANNEL, MESSAGE, SUPPLIER, lifecycle_rank, rank
+Standing = Sequence[str | None] | None
+"""What a register held: version and value, the empty version where nothing had been said; None before all."""
 
 
 class Told(NamedTuple):
-    """An event of the message, or a repeat of one, with the entry that delivered it.
+    """A line of a timeline: an event, a repeat of one, a registration, or an entry that was refused.
 
-    Fields stand in the order of the columns of `sql/timeline.sql`.
+    Fields stand in the order of the columns of `sql/timeline.sql`; what does not belong to its kind is None.
     """
 
     kind: str
-    """`event` or `repeat`."""
+    """`event`, `repeat`, `registration` or `refused`."""
+    kind_order: int
+    place: str
+    """What lines are sorted by, before all else."""
     entry_id: UUID
     item: int
+    ledger_index: int | None
+    effective_at: datetime
     received_at: datetime
     recorded_at: datetime
-    idempotency_key: str
-    digest: bytes
-    content_hash: int
-    event_type: str
-    message_reference: str
+    replays: UUID | None
+    message_reference: str | None
+    idempotency_key: str | None
+    digest: bytes | None
+    event_type: str | None
     channel: str | None
     message_status: str | None
     channel_status: str | None
@@ -36,8 +46,28 @@ class Told(NamedTuple):
     cascade_order: int | None
     retry_count: int | None
     occurred_at: datetime | None
-    effective_at: datetime
-    replays: UUID | None
+    client_id: str | None
+    batch_reference: str | None
+    routing_plan_id: str | None
+    rejection: str | None
+    late: bool
+    """Whether the ledger already held an event of later effect when this one was recorded."""
+    conflict: bool
+    """Whether another event of its key differs in more than the timestamp."""
+    restated: bool
+    """Whether another event of its key differs in the timestamp alone."""
+    message_status_version: str
+    channel_version: str
+    channel_status_version: str
+    supplier_status_version: str
+    message_status_before: Standing
+    channel_before: Standing
+    channel_status_before: Standing
+    supplier_status_before: Standing
+    message_status_then: Standing
+    channel_then: Standing
+    channel_status_then: Standing
+    supplier_status_then: Standing
 
 
 class Change(NamedTuple):
@@ -47,94 +77,72 @@ class Change(NamedTuple):
     after: str
 
 
-Version = tuple[datetime, int, bytes]
-"""Effective time, rank, digest: the greater one is the later fact."""
+class Register(NamedTuple):
+    """A register that an event speaks of."""
+
+    name: str
+    """`messageStatus`, `channel`, `sms.channelStatus`, `sms.supplierStatus`."""
+    value: str
+    version: str
+    before: Standing
+    """What it held of the events of earlier effect."""
+    then: Standing
+    """What it held when the event was recorded."""
 
 
 @dataclass(slots=True)
 class Step:
-    """One line of a timeline."""
+    """One line of a timeline, with what its event did to the registers."""
 
     told: Told
     changed: dict[str, Change] = field(default_factory=dict)
-    """What it changed when it took effect, by register: `messageStatus`, `channel`, `sms.channelStatus`."""
+    """By register: what it changed when it took effect, after all events of earlier effect."""
+    changed_when_recorded: dict[str, Change] = field(default_factory=dict)
+    """By register: what it changed of the record when it came; events of one commit count one by one."""
     holds: list[str] = field(default_factory=list)
-    """The registers whose current value is this event's."""
-    late: bool = False
-    """Whether the ledger already held an event of later effect when this one was recorded."""
-    conflict: bool = False
-    """Whether another event of its key differs in more than the timestamp."""
+    """The registers whose value at the cut is this event's."""
 
 
-def timeline(told: Iterable[Told]) -> list[Step]:
-    """Return the steps of one message, given its events and repeats in any order.
-
-    By effective time; ties by rank, then digest, as the fold breaks them; an event stands before its
-    repeats, and these in the order of their recording.
-    """
-    steps = [Step(one) for one in sorted(told, key=_place)]
-    events = [step for step in steps if step.told.kind == "event"]
-    _mark_changes(events)
-    _mark_conflicts(events)
-    _mark_late(events)
-    return steps
-
-
-def _place(told: Told) -> tuple[Version, bool, datetime, UUID, int]:
-    return (_latest(told), told.kind == "repeat", told.recorded_at, told.entry_id, told.item)
+def step(told: Told, held: Mapping[str, str]) -> Step:
+    """Return a line with what it did, given the version that each register holds at the cut."""
+    one = Step(told)
+    for register in _registers(told):
+        for standing, changes in ((register.before, one.changed), (register.then, one.changed_when_recorded)):
+            version, value = standing or ("", None)
+            if register.version > (version or "") and register.value != value:
+                changes[register.name] = Change(value, register.value)
+        if held.get(register.name) == register.version:
+            one.holds.append(register.name)
+    return one
 
 
-def _latest(told: Told) -> Version:
-    overall = lifecycle_rank(told.message_status, told.channel_status, told.supplier_status)
-    return (told.effective_at, overall, told.digest)
-
-
-def _registers(told: Told) -> Iterator[tuple[str, str, Version]]:
-    """Yield each register that an event speaks of: its name, the value, the version."""
-
-    def version(ranked: int) -> Version:
-        return (told.effective_at, ranked, told.digest)
-
+def _registers(told: Told) -> Iterator[Register]:
+    """Yield each register that an event speaks of; on a channel only if it names one."""
     if told.message_status is not None:
-        yield "messageStatus", told.message_status, version(rank(MESSAGE, told.message_status))
+        yield Register(
+            "messageStatus",
+            told.message_status,
+            told.message_status_version,
+            told.message_status_before,
+            told.message_status_then,
+        )
     if told.channel is None:
         return
-    if told.channel_status is not None or told.supplier_status is not None:
-        yield "channel", told.channel, _latest(told)
+    if told.channel_version:
+        yield Register("channel", told.channel, told.channel_version, told.channel_before, told.channel_then)
     if told.channel_status is not None:
-        status = told.channel_status
-        yield f"{told.channel}.channelStatus", status, version(rank(CHANNEL, status))
+        yield Register(
+            f"{told.channel}.channelStatus",
+            told.channel_status,
+            told.channel_status_version,
+            told.channel_status_before,
+            told.channel_status_then,
+        )
     if told.supplier_status is not None:
-        status = told.supplier_status
-        yield f"{told.channel}.supplierStatus", status, version(rank(SUPPLIER, status))
-
-
-def _mark_changes(events: list[Step]) -> None:
-    held: dict[str, tuple[Version, str, Step]] = {}
-    for step in events:
-        for name, value, version in _registers(step.told):
-            before = held.get(name)
-            if before is not None and version <= before[0]:
-                continue
-            if before is None or before[1] != value:
-                step.changed[name] = Change(before[1] if before else None, value)
-            held[name] = (version, value, step)
-    for name, (_, _, step) in held.items():
-        step.holds.append(name)
-
-
-def _mark_conflicts(events: list[Step]) -> None:
-    contents: dict[str, set[int]] = {}
-    for step in events:
-        contents.setdefault(step.told.idempotency_key, set()).add(step.told.content_hash)
-    for step in events:
-        step.conflict = len(contents[step.told.idempotency_key]) > 1
-
-
-def _mark_late(events: list[Step]) -> None:
-    earliest_recorded: datetime | None = None
-    for step in reversed(events):  # from the latest effect back
-        recorded_at = step.told.recorded_at
-        step.late = earliest_recorded is not None and earliest_recorded < recorded_at
-        if earliest_recorded is None or recorded_at < earliest_recorded:
-            earliest_recorded = recorded_at
+        yield Register(
+            f"{told.channel}.supplierStatus",
+            told.supplier_status,
+            told.supplier_status_version,
+            told.supplier_status_before,
+            told.supplier_status_then,
+        )

@@ -1,19 +1,32 @@
-"""`timeline`, `sign`: look at one message, and sign a callback by hand."""
+"""`timeline`, `entry`, `sign`: look at one message or one entry, and sign a callback by hand."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
 
+from eventstore.database import Database
+from eventstore.recipients import RecipientKeys
 from ingest.signature import SigningSecrets
 from ledger.commands.opened import opened_database
 from ledger.commands.terminal import out, plain_errors, tell_error
-from ledger.drawing import drawn_timeline
+from ledger.drawing_history import drawn_entry, drawn_timeline
+from ledger.runtime import kept_secrets
 from ledger.settings import Settings
-from query.history import message_timeline
-from query.timeline import Step
+from query.cuts import MOST_STEPS, question
+from query.evidence import Evidence, evidence
+from query.filters import from_parameters
+from query.history import message_history
+from query.models import EntryAnswer, EntryShown, TimelineAnswer
+from query.selects import fetch
 
 app = typer.Typer()
+
+MOST_MESSAGES = 20
+"""How many messages of one reference are drawn."""
+
+Json = Annotated[bool, typer.Option("--json", help="The API's answer, a line of JSON a message.")]
 
 
 @app.command()
@@ -31,16 +44,86 @@ def sign(
 
 
 @app.command()
-def timeline(message_id: Annotated[str, typer.Argument(help="The supplier's id of the message.")]) -> None:
-    """Draw what happened to one message: every event and repeat by effective time, and what each changed."""
+def timeline(
+    message_id: Annotated[str | None, typer.Argument(help="The supplier's id of the message.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The client's reference instead: every message that bears it.")
+    ] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="What the ledger knew at this time: recorded by then.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help="What was true at this time: effective by then.")] = None,
+    limit: Annotated[
+        int, typer.Option(help="How many lines to show, earliest first.", min=1, max=MOST_STEPS)
+    ] = MOST_STEPS,
+    cursor: Annotated[str | None, typer.Option(help="Go on where a page of that limit ended.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what happened to a message: all that the ledger holds of it, by effective time, a lane a channel.
 
-    async def steps_of() -> list[Step]:
+    A time is `2026-11-23T09:15:02.5Z`, or a date, which is its midnight; no offset means UTC.
+    """
+    if (message_id is None) == (reference is None):
+        raise typer.BadParameter("give a message or --reference")
+    given = {"known_at": known_at, "as_of": as_of, "limit": str(limit), "cursor": cursor}
+    asked = [(name, text.strip().replace(" ", "T", 1)) for name, text in given.items() if text is not None]
+
+    async def found() -> list[TimelineAnswer]:
         async with opened_database() as database:
-            return await message_timeline(database, message_id)
+            messages = [message_id] if message_id is not None else await _bearing(database, reference or "")
+            return [answer for one in messages if (answer := await _answer(database, one, asked)) is not None]
 
     with plain_errors():
-        steps = asyncio.run(steps_of())
-    if not steps:
-        tell_error(f"The ledger holds nothing of message {message_id!r}.")
+        answers = asyncio.run(found())
+    if not answers:
+        named = f"message {message_id!r}" if reference is None else f"a message with reference {reference!r}"
+        tell_error(f"The ledger holds nothing of {named}.")
         raise typer.Exit(1)
-    out.print(drawn_timeline(message_id, steps))
+    for answer in answers:
+        if as_json:
+            typer.echo(answer.model_dump_json(by_alias=True, exclude_unset=True))
+            continue
+        out.print(drawn_timeline(answer.data))
+        if answer.links is not None:
+            following = answer.links.next.rpartition("cursor=")[2]
+            out.print(f"More follow: --cursor {following}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def entry(
+    entry_id: Annotated[str, typer.Argument(help="The entry's id.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Write the body's bytes, as received, alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one entry of the ledger as evidence: who sent it and when, whether its signature verifies now."""
+
+    async def found(settings: Settings) -> Evidence | None:
+        async with opened_database(settings) as database:
+            return await evidence(database, entry_id, kept_secrets(settings).verifies)
+
+    with plain_errors():
+        kept = asyncio.run(found(Settings.load()))
+    if kept is None:
+        tell_error(f"The ledger has no entry {entry_id!r}.")
+        raise typer.Exit(1)
+    if raw:
+        sys.stdout.buffer.write(kept.entry.body or b"")
+    elif as_json:
+        typer.echo(EntryAnswer(status="success", data=EntryShown.of(kept)).model_dump_json(by_alias=True))
+    else:
+        out.print(drawn_entry(kept), highlight=False, soft_wrap=True)
+    if kept.verification == "wrong":
+        raise typer.Exit(1)
+
+
+async def _bearing(database: Database, reference: str) -> list[str]:
+    """Return the messages that bear a reference, newest first, at most `MOST_MESSAGES`."""
+    parameters = [("messageReference", reference), ("limit", str(MOST_MESSAGES))]
+    rows, _ = await fetch(database.engine, from_parameters(parameters, RecipientKeys()))
+    return [row.message_id for row in rows]
+
+
+async def _answer(database: Database, message_id: str, asked: list[tuple[str, str]]) -> TimelineAnswer | None:
+    question_asked = question(message_id, asked)
+    history = await message_history(database, question_asked)
+    return TimelineAnswer.of(question_asked, history) if history is not None else None

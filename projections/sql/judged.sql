@@ -1,8 +1,10 @@
 -- Judges each delivered event: the version with which it stands in every register, '' where it states nothing.
 --
 -- A version is effective time, rank, digest, in hex and digits of a fixed width, so that the greater text is the
--- later fact. An event counts on a channel only if it names the channel and states something of it.
+-- later fact. An event counts on a channel only if it names the channel and states something of it. Where it was
+-- said and by which key goes along, for the timeline.
 SELECT
+    idempotency_key, digest, content_hash, entry_id, item,
     message_id, message_reference, channel, message_status, channel_status, supplier_status,
     effective_at, recorded_at, states_channel,
     CASE WHEN message_status IS NULL THEN '' ELSE moment || message_rank || tie END COLLATE "C"

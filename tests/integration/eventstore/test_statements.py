@@ -12,6 +12,7 @@ from eventstore.appender import append_statement
 from eventstore.statements import Numbered, statement
 from ledger.preflight import OPERATOR_ROLE, SERVICE_ROLE
 from projections.projection import folds
+from query.history import asking
 from tests.support.database import cloned
 
 ROOT = Path(__file__).parents[3]
@@ -38,6 +39,9 @@ RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
     OPERATOR_ROLE,
 ) | dict.fromkeys(["ledger/all_keys", "ledger/create_key", "ledger/revoke_key"], OWNER)
 """Who runs a statement, where it is not the service itself."""
+
+AT_A_CUT = ("message_at", "channels_at", "timeline")
+"""What is asked of one message at a cut: `query/sql/cut.sql` and a file of its own are one statement."""
 
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}
 """The relations over `delivered` that the folds share."""
@@ -66,6 +70,8 @@ def text_of(file: str) -> str:
     """Return the statement; a fold or a view of one stands on all events, and on those before it."""
     package, name = file.split("/")
     text = statement(package, name)
+    if package == "query" and name in ("cut", *AT_A_CUT):
+        return asking("timeline" if name == "cut" else name)
     if package != "projections" or name not in {part.removeprefix("fold_") for part in folds()}:
         return text
     parts = {"delivered": "SELECT * FROM events"}

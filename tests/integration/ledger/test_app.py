@@ -28,7 +28,7 @@ from ledger.app import STATUS_OF, StatusLedger, create_app
 from ledger.health import Health, Readiness
 from ledger.settings import Settings
 from query.filters import InvalidQuery, period
-from query.models import Refusal, Statuses, TimelineAnswer
+from query.models import EntryAnswer, Refusal, Statuses, TimelineAnswer
 from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
 from tests.support.routes import routes_of
@@ -134,6 +134,10 @@ async def every_kind_of_answer(client: httpx.AsyncClient, database_url: str) -> 
         await client.post(BATCH, content=b"x", headers=CLIENT | {"content-encoding": "gzip"}),
         await client.get("/api/messages/m/timeline", headers=AUDITOR),
         await client.get("/api/messages/unknown/timeline", headers=AUDITOR),
+        await client.get("/api/messages/m/timeline?known_at=1", headers=AUDITOR),
+        await client.get("/api/messages?reference=r", headers=AUDITOR),
+        await client.get("/api/messages", headers=AUDITOR),
+        await client.get("/api/entries/unknown", headers=AUDITOR),
         await client.get("/api/healthcheck"),
         await client.get("/nowhere"),
         await client.get("/openapi.json"),
@@ -315,14 +319,17 @@ DECLARED = {
     "POST /api/message/batch": {201, 401, 408, 413, 415, 422, 429, 500, 503},
     "GET /api/statuses": {200, 401, 422, 500},
     "POST /api/statuses/search": {200, 401, 413, 422, 500},
-    "GET /api/messages/{message_id}/timeline": {200, 401, 404, 500},
+    "GET /api/messages": {200, 401, 422, 500},
+    "GET /api/messages/{message_id}/timeline": {200, 401, 404, 422, 500},
+    "GET /api/entries/{entry_id}": {200, 401, 404, 500},
     "GET /api/healthcheck": {200},
     "GET /api/healthcheck/ready": {200, 503},
 }
 """The answers of the contract."""
 
 MODELS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (BatchRegistered, Health, Readiness, Refusal, Statuses, TimelineAnswer)
+    model.__name__: model
+    for model in (BatchRegistered, EntryAnswer, Health, Readiness, Refusal, Statuses, TimelineAnswer)
 }
 
 
@@ -410,6 +417,21 @@ async def test_the_declared_examples_of_a_refused_query_are_what_it_is_told(
             await client.get("/api/statuses", params={parameter: "nonsense"}, headers=CLIENT)
             for parameter in ("limit", "createdAfter", "cursor")
         ]
+        assert {answer.json()["status"] for answer in answers} == declared
+
+
+async def test_the_declared_examples_of_a_refused_timeline_are_what_it_is_told(
+    client: httpx.AsyncClient, openapi: dict[str, Any]
+) -> None:
+    asked = {
+        "GET /api/messages/{message_id}/timeline": ("limit=x", "known_at=x", "known_at=42", "cursor=x"),
+        "GET /api/messages": ("limit=1", "reference=r&cursor=x"),
+    }
+    for name, queries in asked.items():
+        content = operations(openapi)[name]["responses"]["422"]["content"]["application/json"]
+        declared = {example["value"]["status"] for example in content["examples"].values()}
+        path = name.partition(" ")[2].replace("{message_id}", "m")
+        answers = [await client.get(f"{path}?{query}", headers=AUDITOR) for query in queries]
         assert {answer.json()["status"] for answer in answers} == declared
 
 

@@ -141,12 +141,12 @@ async def test_a_step_says_all_that_its_item_said_and_when_it_was_told(
         told = step.pop(name)
         assert told.endswith("Z")
         assert datetime.fromisoformat(told) == moment
-    step.pop("changed"), step.pop("holds")
+    step.pop("changed"), step.pop("changedWhenRecorded"), step.pop("holds")
     assert step == {
         "kind": "event",
         "entryId": entry_id,
         "item": 0,
-        "index": None,
+        "ledgerIndex": None,
         "effectiveAt": "2026-11-23T09:01:00Z",
         "occurredAt": "2026-11-23T09:01:00Z",
         "type": "ChannelStatus",
@@ -162,9 +162,14 @@ async def test_a_step_says_all_that_its_item_said_and_when_it_was_told(
         "cascadeType": "primary",
         "cascadeOrder": 1,
         "retryCount": 2,
+        "clientId": None,
+        "batchReference": None,
+        "routingPlanId": None,
+        "rejection": None,
         "replays": None,
         "late": False,
         "conflict": False,
+        "restated": False,
     }
 
 
@@ -201,7 +206,7 @@ async def test_the_current_record_is_what_clients_see(
     assert (answer["status"], answer["data"]["messageId"]) == ("success", "m")
     assert [answer["data"]["current"]] == statuses.json()["data"]
     assert list(answer) == ["status", "data"]
-    assert list(answer["data"]) == ["messageId", "current", "timeline"]
+    assert list(answer["data"]) == ["messageId", "knownAt", "asOf", "current", "channels", "timeline"]
     assert len(lifecycle) == 5
 
 

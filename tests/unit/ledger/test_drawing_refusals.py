@@ -12,7 +12,8 @@ from ingest.quarantine import Caps
 from ingest.refusals import Kept, Refusal, Usage
 from ingest.replay import Judgement, Rules, judge
 from ingest.settlement import Fate, Settled, Tally
-from ledger.drawing_refusals import drawn_refusal, drawn_refusals, escaped, shown_body, told_tally, told_usage
+from ledger.drawing import escaped, shown_body
+from ledger.drawing_refusals import drawn_refusal, drawn_refusals, told_tally, told_usage
 from tests.support.supplier import SECRETS, body, delivered
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

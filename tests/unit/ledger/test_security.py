@@ -80,7 +80,9 @@ def test_the_description_of_the_api_tells_which_routes_need_a_key() -> None:
         "/api/message/batch",
         "/api/statuses",
         "/api/statuses/search",
+        "/api/messages",
         "/api/messages/{message_id}/timeline",
+        "/api/entries/{entry_id}",
     }
 
 
