@@ -158,3 +158,5 @@ def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]
         yield "AUDITOR_API_KEY", "the auditor's routes answer 401"
     if settings.recipient_key is None:
         yield "RECIPIENT_KEY", "registration answers 503, and nhsNumber finds nothing"
+    if settings.session_secret is None:
+        yield "SESSION_SECRET", "nobody can sign in to the auditors' pages"

@@ -102,6 +102,16 @@ def _strong(value: SecretStr) -> SecretStr:
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
+SHORTEST_SESSION_SECRET = 32
+"""Characters: whoever guesses it signs in without a key."""
+
+
+def _long(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_SESSION_SECRET:
+        raise ValueError("is too short: make it with `openssl rand -base64 32`")
+    return value
+
+
 Secrets = Annotated[tuple[Secret, ...], NoDecode]
 """One or several secrets, comma-separated in the environment."""
 
@@ -115,6 +125,7 @@ class Settings(DatabaseSettings):
         "auditor_api_key",
         "hmac_secret",
         "recipient_key",
+        "session_secret",
     )
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
@@ -139,6 +150,11 @@ class Settings(DatabaseSettings):
         "and `nhsNumber` finds nothing",
     )
     recipient_key_previous: Secrets = Field((), description="recipient keys that stored tokens still use")
+    session_secret: Annotated[Secret, AfterValidator(_long)] | None = Field(
+        None,
+        description="what signs the sessions of the auditors' pages; without it nobody can sign in to them",
+    )
+    session_secret_previous: Secrets = Field((), description="secrets whose sessions still last")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
     max_batch_body_bytes: int = Field(
@@ -156,15 +172,23 @@ class Settings(DatabaseSettings):
     @property
     def recipient_keys(self) -> tuple[str, ...]:
         """The ring of recipient keys, the current one first; without a current one it is empty."""
-        if self.recipient_key is None:
-            return ()
-        ring = (self.recipient_key, *self.recipient_key_previous)
-        return tuple(key.get_secret_value() for key in ring)
+        return _ring(self.recipient_key, self.recipient_key_previous)
+
+    @property
+    def session_secrets(self) -> tuple[str, ...]:
+        """The ring of session secrets, the current one first; without a current one it is empty."""
+        return _ring(self.session_secret, self.session_secret_previous)
 
     @field_validator(*(f"{name}_previous" for name in SECRETS), "hmac_secrets_archive", mode="before")
     @classmethod
     def _several(cls, value: object) -> object:
         return _split(value)
+
+
+def _ring(current: SecretStr | None, previous: tuple[SecretStr, ...]) -> tuple[str, ...]:
+    if current is None:
+        return ()
+    return tuple(secret.get_secret_value() for secret in (current, *previous))
 
 
 def _complaint(error: Any) -> str:

@@ -19,6 +19,7 @@ from tests.support.supplier import (
     HMAC_SECRET,
     NOTIFY_API_KEY,
     RECIPIENT_KEY,
+    SESSION_SECRET,
     signed,
 )
 
@@ -31,6 +32,7 @@ ENVIRONMENT = {
     "AUDITOR_API_KEY": AUDITOR_API_KEY,
     "HMAC_SECRET": HMAC_SECRET,
     "RECIPIENT_KEY": RECIPIENT_KEY,
+    "SESSION_SECRET": SESSION_SECRET,
     "LOG_LEVEL": "info",
 }
 

@@ -10,6 +10,7 @@ CLIENT_API_KEY = "test-client-key"
 AUDITOR_API_KEY = "test-auditor-key"
 HMAC_SECRET = "TEST_APPLICATION.test-api-key"
 RECIPIENT_KEY = "test-recipient-key"
+SESSION_SECRET = "test-session-secret, long enough for one"
 
 SECRETS = SigningSecrets(HMAC_SECRET)
 
