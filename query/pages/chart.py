@@ -23,6 +23,7 @@ def drawn(outcomes: Mapping[str, Mapping[Outcome, int]]) -> Markup:
         width=720,
         height=110 + 56 * len(outcomes),
         margin=0,
+        margin_left=30,  # names are measured in letters narrower than ours
         spacing=12,
         legend_at_bottom=True,
         legend_at_bottom_columns=len(Outcome),
