@@ -50,14 +50,21 @@ bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
 	$(LOCK) --upgrade --group build -o requirements.txt
 	$(LOCK) --upgrade --group dev --extra embedded -o requirements-dev.txt
+	$(LOCK) --upgrade --only-group styles -o requirements-npm.txt
+
+.PHONY: styles
+styles: ## Fetch the styles of the auditors' pages, and what tests them; part of every set-up
+	@npm --version >/dev/null 2>&1 || $(PIP) --requirement requirements-npm.txt
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --loglevel=error
 
 .PHONY: clean
 clean: ## Remove what `make` set up, but neither .env nor .data
-	rm -rf $(VENV)
+	rm -rf $(VENV) node_modules
 
-$(READY): requirements-dev.txt pyproject.toml
+$(READY): requirements-dev.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements-dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory styles || echo "The styles of the auditors' pages could not be fetched: they are plain HTML until \`make styles\` succeeds."
 	@touch $@

@@ -3,6 +3,7 @@
 A table beside it tells the same, so who cannot see the chart misses nothing. Pure.
 """
 
+import sys
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,9 @@ import pygal
 from markupsafe import Markup
 
 from query.overview import Outcome
+
+# Pygal puts a finder of plugins before every import to come, of a kind that Python 3.11 warns of.
+sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "PluginImportFixer"]
 
 _WITHOUT = ("plot tooltip-overlay", "plot overlay")
 """Groups that only a script would fill."""
