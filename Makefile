@@ -50,7 +50,7 @@ bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
 	$(LOCK) --upgrade --group build -o requirements.txt
 	$(LOCK) --upgrade --group dev --extra embedded -o requirements-dev.txt
-	$(LOCK) --upgrade --only-group styles -o requirements-npm.txt
+	$(subst pyproject.toml,--group pyproject.toml:styles,$(LOCK)) --upgrade -o requirements-npm.txt
 
 .PHONY: styles
 styles: ## Fetch the styles of the auditors' pages, and what tests them; part of every set-up

@@ -29,7 +29,9 @@ async def test_whoever_is_not_signed_in_is_asked_to_and_then_led_on(client: http
     assert await code_of(client) == 200
 
 
-@pytest.mark.parametrize("elsewhere", ["https://example.org/", "//example.org", "/audit/\\x", "/audit/sign-out", ""])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://example.org/", "//example.org", "/audit/\\x", "/audit/sign-out", ""]
+)
 async def test_nobody_is_led_elsewhere(client: httpx.AsyncClient, elsewhere: str) -> None:
     assert (await sign_in(client, next=elsewhere)).headers["location"] == "/audit/search"
 
@@ -104,9 +106,16 @@ async def test_a_session_ends_by_rest_and_by_age_and_is_renewed_between(
 
 async def test_forms_of_another_site_and_without_the_token_do_nothing(client: httpx.AsyncClient) -> None:
     form = {"key": AUDITOR_API_KEY}
-    for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "https://example.org"}, {"origin": "null"}):
+    for headers in (
+        {},
+        {"sec-fetch-site": "cross-site"},
+        {"origin": "https://example.org"},
+        {"origin": "null"},
+    ):
         assert (await client.post(SIGN_IN, data=form, headers=headers)).status_code == 403
-    assert (await client.post(SIGN_IN, data=form, headers={"origin": "http://ledger.test"})).status_code == 303
+    assert (
+        await client.post(SIGN_IN, data=form, headers={"origin": "http://ledger.test"})
+    ).status_code == 303
     for path in ("/audit/search", "/audit/sign-out"):
         for token in ({}, {"form_token": "0" * 64}):
             answer = await client.post(path, data={"messageId": "m", **token}, headers=OURS)
