@@ -146,7 +146,7 @@ def _marks(step: StepShown) -> Iterator[str]:
     if step.conflict:
         yield "conflicts with another event of its key"
     if step.restated:
-        yield "said at another time too, under the same key"
+        yield "said at another time too"
     if step.kind == "event" and step.occurred_at is None:
         yield "no timestamp"
     elif step.occurred_at is not None and step.occurred_at != step.effective_at:

@@ -23,7 +23,6 @@ from query.timeline import Step, Told, step
 MOST_REFUSED = 10_000
 """How many refused entries, the newest, are searched for the message's id."""
 
-
 Rows = list[dict[str, Any]]
 
 
@@ -54,6 +53,7 @@ async def message_history(database: Database, question: Question) -> History | N
         return None
     parameters = parameters_of(question)
     async with database.snapshot() as connection:
+        await connection.execute("SET LOCAL jit = off")  # to compile them takes longer than to run them
         records = await _rows(connection, "message_at", parameters)
         channels = await _rows(connection, "channels_at", parameters)
         async with connection.cursor(row_factory=args_row(Told)) as cursor:

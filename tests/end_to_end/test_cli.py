@@ -152,9 +152,11 @@ def test_a_database_is_migrated_served_asked_and_read(tmp_path: Path, empty_data
         for seen in (
             "m  (1642109b-69eb-447f-8f97-ab70a74f5db4)",
             "2026-11-23 09:15:01.413",
-            "channel delivered, supplier delivered",
-            "channelStatus: delivered",
+            "sms",
+            "● delivered",
+            "● supplier delivered",
             "again",
+            "message: no status, first delivered 2026-11-23 09:15:01.413",
         ):
             assert seen in drawn, drawn
 

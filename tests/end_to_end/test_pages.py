@@ -42,9 +42,17 @@ def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
     with running(tmp_path, DATABASE_URL=database_url) as service:
         sms = {"channel": "sms", "channelStatus": "sending", "timestamp": "2026-11-20T10:00:00Z"}
         for one in (
-            item(MESSAGE, key="k0", kind="MessageStatus", messageStatus="sending", timestamp="2026-11-20T09:00:00Z"),
+            item(
+                MESSAGE,
+                key="k0",
+                kind="MessageStatus",
+                messageStatus="sending",
+                timestamp="2026-11-20T09:00:00Z",
+            ),
             item(MESSAGE, key="k1", **sms),
-            item(MESSAGE, key="k2", channel="nhsapp", channelStatus="failed", timestamp="2026-11-19T09:00:00Z"),
+            item(
+                MESSAGE, key="k2", channel="nhsapp", channelStatus="failed", timestamp="2026-11-19T09:00:00Z"
+            ),
             delivered(MESSAGE, key="k3", timestamp="2026-11-22T10:00:00Z"),
             delivered(MESSAGE, key="k3", timestamp="2026-11-22T10:00:00Z", supplierStatus="read"),
         ):
@@ -141,7 +149,11 @@ def test_no_page_has_a_violation_that_axe_finds_nor_is_wider_than_its_screen(
     page.wait_for_selector("text=Messages found")
     look("results")
     entry = ""
-    for path in (f"messages/{MESSAGE}", f"messages/{MESSAGE}?as_of=2026-11-21", f"messages/{MESSAGE}?as_of=x"):
+    for path in (
+        f"messages/{MESSAGE}",
+        f"messages/{MESSAGE}?as_of=2026-11-21",
+        f"messages/{MESSAGE}?as_of=x",
+    ):
         page.goto(f"{at}/{path}")
         entry = page.locator(".ledger-timeline a[href*=entries]").first.get_attribute("href") or ""
         look(path)

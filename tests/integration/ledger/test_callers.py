@@ -34,7 +34,7 @@ from tests.support.supplier import (
 SUPPLIER = "supplier"
 OPEN = "open"
 SESSION = "session"
-PAGES = " /audit"
+"""Opens to whoever is signed in: no header does."""
 
 RULES: dict[str, str] = {
     "POST /api/status/create": SUPPLIER,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.signature import SigningSecrets, decode_signature, secret_id
+from ingest.signature import KeptSecrets, SigningSecrets, decode_signature, secret_id
 
 CURRENT, PREVIOUS, OLDEST = "application-2.key-2", "application-1.key-1", "application-0.cl\u00e9"
 RING = SigningSecrets(CURRENT, PREVIOUS, OLDEST)
@@ -143,3 +143,22 @@ def test_a_secret_that_cannot_sign_is_refused_untold(ring: tuple[str, ...]) -> N
     with pytest.raises(ValueError, match="a signing secret is") as caught:
         SigningSecrets(*ring)
     assert "unspeakable" not in str(caught.value)
+
+
+# Secrets that are kept to verify what the ledger holds
+
+
+@given(st.binary(), st.text(min_size=1), st.text(min_size=1))
+def test_a_kept_secret_tells_its_own_signature_from_any_other(body: bytes, secret: str, other: str) -> None:
+    kept = KeptSecrets(secret, "another")
+    signature = bytes.fromhex(SigningSecrets(secret).sign(body))
+    assert kept.verifies(secret_id(secret), body, signature) is True
+    assert kept.verifies(secret_id(secret), body + b" ", signature) is False
+    assert kept.verifies(secret_id("another"), body, signature) is (secret == "another")
+    assert KeptSecrets(other).verifies(secret_id(secret), body, signature) is (
+        True if other == secret else None
+    )
+
+
+def test_kept_secrets_show_ids_and_no_secret() -> None:
+    assert repr(KeptSecrets("marked", "")) == f"KeptSecrets({secret_id('marked')})"

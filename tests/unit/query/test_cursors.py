@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.cursors import MalformedCursor, Position, decode, encode, fingerprint
+from query.cursors import (
+    MalformedCursor,
+    Place,
+    Position,
+    decode,
+    decode_place,
+    encode,
+    encode_place,
+    fingerprint,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=64)
 POSITIONS = st.builds(Position, st.datetimes(timezones=st.just(UTC)), TEXT)
@@ -112,3 +121,51 @@ def test_a_position_at_either_end_of_time_is_kept() -> None:
     for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         position = Position(moment, "m")
         assert decode(encode(position, {}), {}) == position
+
+
+# Lines of a timeline
+
+SMALL = st.integers(-(2**31), 2**31 - 1)
+PLACES = st.builds(Place, TEXT, SMALL, st.datetimes(timezones=st.just(UTC)), st.uuids(), SMALL)
+UUID_TEXT = "01a20ace-29b6-7b2d-ab41-ce01a416fa59"
+
+
+@given(PLACES, FILTERS, FILTERS)
+def test_a_cursor_gives_back_its_line_to_the_same_question_alone(
+    place: Place, made_for: dict[str, str], asked: dict[str, str]
+) -> None:
+    cursor = encode_place(place, made_for)
+    assert decode_place(cursor, made_for) == place
+    if made_for != asked:
+        with pytest.raises(MalformedCursor):
+            decode_place(cursor, asked)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        ["v", 1, 0, UUID_TEXT],
+        ["v", 1, 0, UUID_TEXT, 0, 0],
+        [1, 1, 0, UUID_TEXT, 0],
+        ["a\0b", 1, 0, UUID_TEXT, 0],
+        ["\ud800", 1, 0, UUID_TEXT, 0],
+        ["v", True, 0, UUID_TEXT, 0],
+        ["v", 2**31, 0, UUID_TEXT, 0],
+        ["v", 1, 10**30, UUID_TEXT, 0],
+        ["v", 1, 0, "no id", 0],
+        ["v", 1, 0, None, 0],
+        ["v", 1, 0, UUID_TEXT, 2**31],
+    ],
+)
+def test_a_damaged_cursor_of_a_line_is_refused(parts: list[Any]) -> None:
+    with pytest.raises(MalformedCursor):
+        decode_place(cursor_of([fingerprint(SMS), *parts]), SMS)
+
+
+@given(PLACES, POSITIONS)
+def test_a_cursor_of_records_is_none_of_lines(place: Place, position: Position) -> None:
+    with pytest.raises(MalformedCursor):
+        decode_place(encode(position, SMS), SMS)
+    with pytest.raises(MalformedCursor):
+        decode(encode_place(place, SMS), SMS)

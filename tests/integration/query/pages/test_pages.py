@@ -1,7 +1,6 @@
 """The pages as a browser gets them: what they say, and that they say it of nobody else's making."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +17,10 @@ HOSTILE = "<script>alert(1)</script>\u202e\"'&"
 
 
 @pytest.fixture
-async def browser(client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def browser(client: httpx.AsyncClient) -> httpx.AsyncClient:
     """An auditor's browser, signed in."""
     assert (await sign_in(client)).status_code == 303
-    yield client
+    return client
 
 
 async def tell(client: httpx.AsyncClient, *items: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""`timeline`, `entry`, `sign`: look at one message or one entry, and sign a callback by hand."""
+"""`timeline`, `entry`: what the ledger holds of one message, and one entry as evidence."""
 
 import asyncio
 import sys
@@ -8,7 +8,6 @@ import typer
 
 from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
-from ingest.signature import SigningSecrets
 from ledger.commands.opened import opened_database
 from ledger.commands.terminal import out, plain_errors, tell_error
 from ledger.drawing_history import drawn_entry, drawn_timeline
@@ -27,20 +26,6 @@ MOST_MESSAGES = 20
 """How many messages of one reference are drawn."""
 
 Json = Annotated[bool, typer.Option("--json", help="The API's answer, a line of JSON a message.")]
-
-
-@app.command()
-def sign(
-    file: Annotated[typer.FileBinaryRead, typer.Argument(help="The body, `-` for standard input.")],
-) -> None:
-    """Print the signature of a file's exact bytes, made with `HMAC_SECRET`.
-
-    It goes into the header `x-hmac-sha256-signature`. Send the very same bytes, with `curl --data-binary`:
-    `-d` strips line ends, and re-serialised JSON is other bytes.
-    """
-    body = file.read()
-    with plain_errors():
-        typer.echo(SigningSecrets(Settings.load().hmac_secret.get_secret_value()).sign(body))
 
 
 @app.command()
