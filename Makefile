@@ -64,14 +64,21 @@ lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python
 	$(LOCK) --upgrade --group build -o requirements.txt
 	$(LOCK) --upgrade --group dev --extra embedded --extra parquet -o requirements-dev.txt
 	$(subst pyproject.toml,infra/checks/requirements.in,$(LOCK)) --upgrade $(patsubst %,--no-emit-package %,cdktf constructs jsii) -o $(INFRA_LOCK)
+	$(subst pyproject.toml,--group pyproject.toml:styles,$(LOCK)) --upgrade -o requirements-npm.txt
+
+.PHONY: styles
+styles: ## Fetch the styles of the auditors' pages, and what tests them; part of every set-up
+	@npm --version >/dev/null 2>&1 || $(PIP) --requirement requirements-npm.txt
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --loglevel=error
 
 .PHONY: clean
 clean: ## Remove what `make` set up, but neither .env nor .data
-	rm -rf $(VENV) $(INFRA)
+	rm -rf $(VENV) $(INFRA) node_modules
 
-$(READY): requirements-dev.txt pyproject.toml
+$(READY): requirements-dev.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements-dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory styles || echo "The styles of the auditors' pages could not be fetched: they are plain HTML until \`make styles\` succeeds."
 	@touch $@

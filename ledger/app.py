@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,22 +18,29 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventstore.accesses import append_access
+from eventstore.accesses import Access, append_access
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from ingest import batch_routes, endpoint, openapi
 from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
-from ledger import health
+from ledger import health, sign_in
+from ledger.attempts import Attempts
 from ledger.issued_keys import IssuedKeys, read_keys
 from ledger.runtime import Ledger, kept_secrets
 from ledger.security import Callers, ring
+from ledger.sessions import Sessions
 from ledger.settings import Settings
+from ledger.sign_in import NotSignedIn, SignInPage
 from ledger.telemetry import configure_logging
 from query import audit_routes, ledger_routes, report_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
 from query.models import Statuses
+from query.pages import routes as pages_routes
+from query.pages.page import Pages
+from query.pages.routes import Sight
+from query.pages.styles import read_styles
 
 log = structlog.get_logger()
 
@@ -93,7 +100,7 @@ def _tell_the_truth(schema: dict[str, Any]) -> None:
 
 
 class AnswerHeaders:
-    """Middleware: `X-Request-Id` and `Cache-Control: no-store` on every answer."""
+    """Middleware: `X-Request-Id` on every answer, and `Cache-Control: no-store` unless it says otherwise."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""
@@ -108,11 +115,10 @@ class AnswerHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"cache-control", b"no-store"),
-                    (b"x-request-id", request_id.encode()),
-                ]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -139,11 +145,10 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
             gc.unfreeze()
             await ledger.close()
 
-    callers = Callers.of(
-        settings,
-        IssuedKeys(lambda: read_keys(ledger.database)),
-        lambda access: append_access(ledger.database, access),
-    )
+    async def log_access(access: Access) -> None:
+        await append_access(ledger.database, access)
+
+    callers = Callers.of(settings, IssuedKeys(lambda: read_keys(ledger.database)), log_access)
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
     app = StatusLedger(
         CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),
@@ -171,34 +176,53 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     )
     app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
-    _answer_errors(app)
+    pages = Pages(read_styles())
+    sessions = Sessions(settings.session_secrets, callers, secure=settings.deployed)
+    visitor = sign_in.signed_in(sessions, log_access)
+    sign_in_page = SignInPage(pages, sessions)
+    app.include_router(sign_in.routes(sign_in_page, sessions, callers, Attempts(), visitor))
+    sight = Sight(lambda: ledger.database, recipients, verifies)
+    app.include_router(pages_routes.routes(sight, pages, visitor))
+    _answer_errors(app, pages)
+    _ask_to_sign_in(app, sign_in_page)
     return app
 
 
-def _answer_errors(app: FastAPI) -> None:
-    def answer(code: int, status: str, headers: Any = None) -> JSONResponse:
+def _answer_errors(app: FastAPI, pages: Pages) -> None:
+    def answer(request: Request, code: int, status: str, headers: Any = None) -> Response:
+        if request.url.path.startswith(f"{pages_routes.PREFIX}/"):
+            return pages.error(code, status, visitor=getattr(request.state, "visitor", None), headers=headers)
         return JSONResponse({"status": status}, code, headers)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         detail = error.detail or HTTPStatus(error.status_code).phrase
-        return answer(error.status_code, str(detail), error.headers)
+        return answer(request, error.status_code, str(detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, __: RequestValidationError) -> JSONResponse:
-        return answer(422, "Unprocessable Content")  # FastAPI's own answer echoes what was sent
+    async def invalid(request: Request, _: RequestValidationError) -> Response:
+        return answer(request, 422, "Unprocessable Content")  # FastAPI's own answer echoes what was sent
 
     @app.exception_handler(LedgerError)
-    async def ledger_error(_: Request, error: LedgerError) -> JSONResponse:
+    async def ledger_error(request: Request, error: LedgerError) -> Response:
         code = STATUS_OF.get(type(error))
         if code is not None:
-            return answer(code, error.detail)
+            return answer(request, code, error.detail)
         log.error("request.failed", error=type(error).__name__, exc_info=error)
-        return answer(500, "error")
+        return answer(request, 500, "error")
 
     @app.exception_handler(psycopg.Error)
     @app.exception_handler(SQLAlchemyError)
     @app.exception_handler(Exception)
-    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+    async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("request.failed", error=type(error).__name__, exc_info=error)
-        return answer(500, "error")
+        return answer(request, 500, "error")
+
+
+def _ask_to_sign_in(app: FastAPI, page: SignInPage) -> None:
+    @app.exception_handler(NotSignedIn)
+    async def not_signed_in(request: Request, _: NotSignedIn) -> Response:
+        """Answer 401 with the page to sign in, which then leads to where one was about to go."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        following = f"{request.url.path}{query}" if request.method == "GET" else ""
+        return page.answer(following, 401)

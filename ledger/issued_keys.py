@@ -70,6 +70,11 @@ class IssuedKeys:
         same = hmac.compare_digest(salted_hash(kept.salt, key), kept.hash)
         return kept.caller if same and kept is not _NOBODYS else None
 
+    async def named(self, key_id: str) -> Caller | None:
+        """Return whose key has this id, or None where none in use has; raises as `caller_of` does."""
+        kept = (await self._fresh()).get(key_id)
+        return kept.caller if kept is not None else None
+
     async def _fresh(self) -> Mapping[str, Kept]:
         """Return the keys as they were at most `FRESH_FOR` seconds before this call, or later.
 

@@ -17,6 +17,8 @@ KEY_ID_BYTES, SECRET_BYTES, SALT_BYTES = 8, 32, 16
 
 _KEY = re.compile(rb"slk_([0-9a-f]{16})_[0-9A-Za-z_-]{43}")
 
+_KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -33,6 +35,11 @@ def key_id_of(key: bytes) -> str | None:
     """Return the id that a key says it has; None where it does not have the form of an issued key."""
     match = _KEY.fullmatch(key)
     return match[1].decode() if match else None
+
+
+def key_id_like(name: str) -> bool:
+    """Return whether a name has the form of a key's id."""
+    return _KEY_ID.fullmatch(name) is not None
 
 
 def salted_hash(salt: bytes, key: bytes) -> bytes:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from eventstore.accesses import Access, identifier
 from eventstore.caller import Caller, Scope
 from ledger.issued_keys import IssuedKeys
+from ledger.key_format import key_id_like
 from ledger.runtime import AUDITOR, CLIENT
 from ledger.settings import Settings
 
@@ -41,6 +42,10 @@ class ApiKeys:
         for key in self._digests:
             known |= hmac.compare_digest(key, digest)
         return known
+
+    def named(self, name: str, names: Callable[[bytes], set[str]]) -> bool:
+        """Return whether one of the keys has this name, given what makes the names of a key's SHA-256."""
+        return any(name in names(digest) for digest in self._digests)
 
 
 def _digest(key: bytes) -> bytes:
@@ -92,6 +97,18 @@ class Callers:
         for caller in callers:
             log.warning("caller.refused", client_id=caller.client_id, key_id=caller.key_id, lacking=scope)
         return None
+
+    async def named(self, name: str, scope: Scope, names: Callable[[bytes], set[str]]) -> Caller | None:
+        """Return who bears the key of this name, if it opens `scope`; raises as `find` does.
+
+        The name is an issued key's id, or one of those that `names` makes of the SHA-256 of a key of the
+        environment.
+        """
+        for keys, caller in self._known:
+            if scope in caller.scopes and keys.named(name, names):
+                return caller
+        issued = await self._issued.named(name) if key_id_like(name) else None
+        return issued if issued is not None and scope in issued.scopes else None
 
     def require(self, scope: Scope) -> Callable[..., Awaitable[Caller]]:
         """Return the dependency that gives a route its caller, who bears exactly one key that opens `scope`.

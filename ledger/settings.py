@@ -127,18 +127,18 @@ def _strong(value: SecretStr) -> SecretStr:
 
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 
-Secrets = Annotated[tuple[Secret, ...], NoDecode]
-"""One or several secrets, comma-separated in the environment."""
-
-
-SHORTEST_SEALING_KEY = 32
-"""Characters: a key that could be guessed would let anybody sign a history."""
+SHORTEST_KEY = 32
+"""Characters of a key that signs what must not be forged: histories, sessions."""
 
 
 def _long(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < SHORTEST_SEALING_KEY:
+    if len(value.get_secret_value()) < SHORTEST_KEY:
         raise ValueError("is too short: make it with `openssl rand -base64 32`")
     return value
+
+
+Secrets = Annotated[tuple[Secret, ...], NoDecode]
+"""One or several secrets, comma-separated in the environment."""
 
 
 def _names_a_log(value: str) -> str:
@@ -180,6 +180,7 @@ class Settings(SealingSettings):
         "hmac_secret",
         "recipient_key",
         "sealing_key",
+        "session_secret",
     )
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
@@ -210,6 +211,11 @@ class Settings(SealingSettings):
         le=3600,
         description="seconds between two seals; `0`: the service seals nothing, `status-ledger seal` does",
     )
+    session_secret: Annotated[Secret, AfterValidator(_long)] | None = Field(
+        None,
+        description="what signs the sessions of the auditors' pages; without it nobody can sign in to them",
+    )
+    session_secret_previous: Secrets = Field((), description="secrets whose sessions still last")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
     max_batch_body_bytes: int = Field(
@@ -228,10 +234,12 @@ class Settings(SealingSettings):
     @property
     def recipient_keys(self) -> tuple[str, ...]:
         """The ring of recipient keys, the current one first; without a current one it is empty."""
-        if self.recipient_key is None:
-            return ()
-        ring = (self.recipient_key, *self.recipient_key_previous)
-        return tuple(key.get_secret_value() for key in ring)
+        return _ring(self.recipient_key, self.recipient_key_previous)
+
+    @property
+    def session_secrets(self) -> tuple[str, ...]:
+        """The ring of session secrets, the current one first; without a current one it is empty."""
+        return _ring(self.session_secret, self.session_secret_previous)
 
     @field_validator(
         *(f"{name}_previous" for name in SECRETS if name != "sealing_key"),
@@ -241,6 +249,12 @@ class Settings(SealingSettings):
     @classmethod
     def _several(cls, value: object) -> object:
         return _split(value)
+
+
+def _ring(current: SecretStr | None, previous: tuple[SecretStr, ...]) -> tuple[str, ...]:
+    if current is None:
+        return ()
+    return tuple(secret.get_secret_value() for secret in (current, *previous))
 
 
 def _complaint(error: Any) -> str:

@@ -39,7 +39,9 @@ class Stacks:
     def __init__(self, folder: Path, environment: dict[str, str], origin: Path | None = None) -> None:
         """Copy the stacks, or another copy that is initialised; `environment` leads to the provider's stand-in."""
         self.folder = folder / "terraform"
-        shutil.copytree(origin or ROOT, self.folder, ignore=None if origin else shutil.ignore_patterns(".terraform*"))
+        shutil.copytree(
+            origin or ROOT, self.folder, ignore=None if origin else shutil.ignore_patterns(".terraform*")
+        )
         self._environment = {
             **os.environ,
             **environment,

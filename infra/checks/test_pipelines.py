@@ -15,7 +15,9 @@ from infra.checks.terraform import ENVIRONMENTS, STACKS
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 FILES = sorted(PIPELINES.rglob("*.yaml"))
 
-_TAGGED = re.compile(r"(?:status-ledger-(?:service|functions|\$\w+|\$\(\w+\))|azurecr\.io/[\w$(){}.-]+):(?!//)[\w$(){}.-]+")
+_TAGGED = re.compile(
+    r"(?:status-ledger-(?:service|functions|\$\w+|\$\(\w+\))|azurecr\.io/[\w$(){}.-]+):(?!//)[\w$(){}.-]+"
+)
 
 
 def schema_says(*files: Path) -> subprocess.CompletedProcess[str]:
@@ -70,7 +72,9 @@ def test_every_pipeline_is_valid_for_azure() -> None:
 
 
 def test_every_environment_has_its_pipelines() -> None:
-    wanted = {f"cd-infrastructure-{environment}-{stack}.yaml" for environment in ENVIRONMENTS for stack in STACKS}
+    wanted = {
+        f"cd-infrastructure-{environment}-{stack}.yaml" for environment in ENVIRONMENTS for stack in STACKS
+    }
     wanted |= {f"cd-application-{environment}.yaml" for environment in ENVIRONMENTS} | {"ci.yaml"}
     assert {file.name for file in PIPELINES.glob("*.yaml")} == wanted
 
@@ -123,13 +127,20 @@ def test_dev_and_int_are_verified(environment: str) -> None:
 
 def test_an_image_is_scanned_before_it_is_pushed_and_pushed_by_digest() -> None:
     text = (PIPELINES / "ci.yaml").read_text()
-    assert text.index("bash .ci/run") < text.index("--exit-code 1") < text.index("sbom.cdx.json") < text.index("skopeo copy")
+    assert (
+        text.index("bash .ci/run")
+        < text.index("--exit-code 1")
+        < text.index("sbom.cdx.json")
+        < text.index("skopeo copy")
+    )
     assert "@$digest" in text
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_script_stops_at_its_first_failure(file: Path) -> None:
-    for script in re.findall(r"(?:inlineScript|script): \|\n((?:\s+.*\n)+?)(?=\s+\w+:|\S|\Z)", file.read_text()):
+    for script in re.findall(
+        r"(?:inlineScript|script): \|\n((?:\s+.*\n)+?)(?=\s+\w+:|\S|\Z)", file.read_text()
+    ):
         assert script.strip().startswith("set -euo pipefail"), script
 
 

@@ -90,7 +90,13 @@ def test_what_runs_by_itself_is_off_in_the_slot_and_stays_so(planned: Plan, envi
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_both_stacks_say_the_same_of_an_environment(environment: str) -> None:
     told = [
-        dict(re.findall(r"^ *(\w+) += (.+)$", (ROOT / stack / "environments" / f"{environment}.tfvars").read_text(), re.M))
+        dict(
+            re.findall(
+                r"^ *(\w+) += (.+)$",
+                (ROOT / stack / "environments" / f"{environment}.tfvars").read_text(),
+                re.MULTILINE,
+            )
+        )
         for stack in STACKS
     ]
     for name in ("environment", "unique", "host", "max_connections", "staging_slot"):
@@ -103,7 +109,17 @@ def test_every_log_and_metric_of_core_is_kept(planned: Plan, environment: str) -
         one.address.split('"')[1]
         for one in rules.of_type(planned("audit", environment), "azurerm_monitor_diagnostic_setting")
     }
-    wanted = {"database", "key_vault", "gateway", "app", "plan", "registry", "network", "app-blob", "anchor-blob"}
+    wanted = {
+        "database",
+        "key_vault",
+        "gateway",
+        "app",
+        "plan",
+        "registry",
+        "network",
+        "app-blob",
+        "anchor-blob",
+    }
     assert kept >= wanted | ({"app-staging"} if environment in {"pre", "prd"} else set())
 
 
@@ -111,7 +127,9 @@ def test_every_alert_of_the_issue_is_there_and_is_explained(planned: Plan) -> No
     kinds = ("azurerm_monitor_scheduled_query_rules_alert_v2", "azurerm_monitor_metric_alert")
     alerts = {one.values["name"]: one for one in rules.of_type(planned("audit", "prd"), *kinds)}
     wanted = "signatures-refused signed-callback-refused callback-too-large quarantine-filling quarantine-growing answers-500"
-    wanted += " turned-away no-callbacks unsealed-too-long anchor-missing database-storage database-connections"
+    wanted += (
+        " turned-away no-callbacks unsealed-too-long anchor-missing database-storage database-connections"
+    )
     assert alerts.keys() >= {*wanted.split(), "unavailable-or-certificate-expiring"}
     for name, alert in alerts.items():
         assert alert.values.get("enabled", True) or name == "no-callbacks", name
@@ -120,7 +138,9 @@ def test_every_alert_of_the_issue_is_there_and_is_explained(planned: Plan) -> No
 
 def test_every_variable_and_output_says_what_it_is() -> None:
     for file in ROOT.rglob("*.tf"):
-        for kind, name, body in re.findall(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', file.read_text(), re.M | re.S):
+        for kind, name, body in re.findall(
+            r'^(variable|output) "(\w+)" \{\n(.*?)^\}', file.read_text(), re.MULTILINE | re.DOTALL
+        ):
             assert "description" in body, f"{file.name}: {kind} {name}"
 
 

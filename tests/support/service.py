@@ -20,6 +20,7 @@ from tests.support.supplier import (
     NOTIFY_API_KEY,
     RECIPIENT_KEY,
     SEALING_KEY,
+    SESSION_SECRET,
     signed,
 )
 
@@ -33,6 +34,7 @@ ENVIRONMENT = {
     "HMAC_SECRET": HMAC_SECRET,
     "RECIPIENT_KEY": RECIPIENT_KEY,
     "SEALING_KEY": SEALING_KEY,
+    "SESSION_SECRET": SESSION_SECRET,
     "LOG_LEVEL": "info",
 }
 

@@ -11,6 +11,7 @@ AUDITOR_API_KEY = "test-auditor-key"
 HMAC_SECRET = "TEST_APPLICATION.test-api-key"
 RECIPIENT_KEY = "test-recipient-key"
 SEALING_KEY = "test-sealing-key-that-is-long-enough"
+SESSION_SECRET = "test-session-secret, long enough for one"
 
 SECRETS = SigningSecrets(HMAC_SECRET)
 

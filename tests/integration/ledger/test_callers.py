@@ -33,6 +33,8 @@ from tests.support.supplier import (
 
 SUPPLIER = "supplier"
 OPEN = "open"
+SESSION = "session"
+"""Opens to whoever is signed in: no header does."""
 
 RULES: dict[str, str] = {
     "POST /api/status/create": SUPPLIER,
@@ -49,6 +51,18 @@ RULES: dict[str, str] = {
     "GET /api/ledger/proof/{entry_id}": Scope.AUDIT_READ,
     "GET /api/healthcheck": OPEN,
     "GET /api/healthcheck/ready": OPEN,
+    "GET /audit": SESSION,
+    "GET /audit/search": SESSION,
+    "POST /audit/search": SESSION,
+    "GET /audit/messages/{message_id}": SESSION,
+    "GET /audit/entries/{entry_id}": SESSION,
+    "GET /audit/overview": SESSION,
+    "GET /audit/ledger": SESSION,
+    "GET /audit/{anything}": SESSION,
+    "POST /audit/sign-out": SESSION,
+    "GET /audit/sign-in": OPEN,
+    "POST /audit/sign-in": OPEN,
+    "GET /audit/assets/{name}": OPEN,
     "GET /openapi.json": OPEN,
     "HEAD /openapi.json": OPEN,
 }
@@ -155,7 +169,9 @@ async def test_every_route_opens_to_the_keys_of_its_rule_and_to_no_other(
                 answer = await client.request(method, path, headers=headers)
                 let_in = RULES[route] == OPEN or RULES[route] in opens
                 assert (answer.status_code != 401) == let_in, (route, name)
-                if not let_in:
+                if RULES[route] == SESSION:
+                    assert "Sign in to audit" in answer.text, route
+                elif not let_in:
                     assert answer.json() == {"status": "Invalid API key"}
                     assert set(answer.headers) == {
                         "content-type",
