@@ -46,6 +46,6 @@ async def condition(database: Database) -> Condition:
         found = await cursor.fetchone()
     if found is None:
         raise AssertionError(
-            "migrations make the rows of quarantine_usage and sealer, and nobody may delete them"
+            "migrations make these rows, and nobody may delete them"
         )
     return found

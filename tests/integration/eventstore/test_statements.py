@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 FILES = sorted(
     f"{file.parents[1].name}/{file.stem}"
     for file in ROOT.glob("*/sql/*.sql")
-    if file.parents[1].name != "migrations"
+    if file.parents[1].name not in ("migrations", "benchmarks")
 )
 
 OWNER = "NONE"
