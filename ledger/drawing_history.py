@@ -54,7 +54,9 @@ def _title(timeline: MessageTimeline) -> str:
         step.message_reference for step in timeline.timeline if step.message_reference is not None
     )
     told = f"{_shown(timeline.message_id)}  ({', '.join(map(_shown, references))})"
-    if timeline.known_at is not None:
+    if isinstance(timeline.known_at, int):
+        told += f", as the first {timeline.known_at:,} entries of the sealed ledger tell it"
+    elif timeline.known_at is not None:
         told += f", as known at {shown_time(timeline.known_at)}"
     if timeline.as_of is not None:
         told += f", as of {shown_time(timeline.as_of)}"

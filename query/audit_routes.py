@@ -26,7 +26,7 @@ _INVALID_CUT = refused(
     422,
     f"limit: must be a whole number from 1 to {MOST_STEPS}",
     "known_at: must be a date (2026-11-23) or a time (2026-11-23T09:15:02.123456Z)",
-    "known_at: not sealed yet, so no entry has an index; give a time",
+    "known_at: the sealed ledger has 17 entries; give no more, or a time",
     "cursor: not one that this service gave for this timeline",
 )
 
@@ -51,7 +51,11 @@ def _described(parameters: _Parameters) -> list[dict[str, Any]]:
 
 _MOMENT = {"type": "string", "examples": ["2026-11-23", "2026-11-23T09:15:02.123456Z"]}
 _CUT_PARAMETERS: _Parameters = {
-    "known_at": ("what the ledger knew at this time: recorded then or earlier", _MOMENT),
+    "known_at": (
+        "what the ledger knew at this time: recorded then or earlier; or, a whole number, what the sealed "
+        "ledger's first so many entries say",
+        _MOMENT,
+    ),
     "as_of": ("what was true at this time: effective then or earlier", _MOMENT),
     "limit": ("lines on a page", {"type": "integer", "minimum": 1, "maximum": MOST_STEPS}),
     "cursor": ("where the page before this one ended: from its `links`", {"type": "string"}),

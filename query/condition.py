@@ -1,4 +1,4 @@
-"""Tells how the ledger is: how much it holds, when it last grew and was sealed, and what waits in quarantine."""
+"""Tells how the ledger is: what it holds, when it last grew and was sealed, and what waits in quarantine."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -45,7 +45,5 @@ async def condition(database: Database) -> Condition:
         await cursor.execute(statement("query", "condition"))
         found = await cursor.fetchone()
     if found is None:
-        raise AssertionError(
-            "migrations make these rows, and nobody may delete them"
-        )
+        raise AssertionError("migrations make these rows, and nobody may delete them")
     return found

@@ -1,7 +1,8 @@
 """Cuts: which part of a message's history is asked for, and which page of it, read strictly. Pure.
 
-`known_at` asks what the ledger knew at a time (recorded by then), `as_of` what was true at a time (effective
-by then); both at once, what the ledger knew at the one of what was true at the other.
+`known_at` asks what the ledger knew at a time (recorded by then) or, exactly, what the first so many entries
+of the sealed ledger say; `as_of` what was true at a time (effective by then); both at once, what the ledger
+knew at the one of what was true at the other.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ class Cut(NamedTuple):
     """Recorded at this time or earlier."""
     as_of: datetime | None = None
     """Effective at this time or earlier."""
+    first: int | None = None
+    """Stated by the sealed ledger's first so many entries: `known_at` where it is a number."""
 
 
 class Question(NamedTuple):
@@ -38,8 +41,11 @@ class Question(NamedTuple):
     @property
     def made_for(self) -> dict[str, str]:
         """What a cursor of the answer is good for: the message and the cut."""
-        times = {name: moment.isoformat() for name, moment in self.cut._asdict().items() if moment}
-        return {"messageId": self.message_id, **times}
+        cut = self.cut
+        times = {"known_at": cut.known_at, "as_of": cut.as_of}
+        made_for = {name: moment.isoformat() for name, moment in times.items() if moment is not None}
+        first = {} if cut.first is None else {"known_at": str(cut.first)}
+        return {"messageId": self.message_id, **made_for, **first}
 
     @property
     def unmatchable(self) -> bool:
@@ -55,11 +61,12 @@ def question(message_id: str, parameters: Iterable[tuple[str, str]]) -> Question
     """Return what the parameters of a URL ask of a message's timeline; raises `InvalidQuery`."""
     given = unique(parameters)
     refuse_unknown(given, ALLOWED)
-    asked = Question(
-        message_id,
-        Cut(_moment("known_at", given.get("known_at")), _moment("as_of", given.get("as_of"))),
-        _limit(given.get("limit")),
-    )
+    as_of, known_at = _moment("as_of", given.get("as_of")), given.get("known_at")
+    if known_at is not None and WHOLE_NUMBER.fullmatch(known_at):
+        cut = Cut(None, as_of, int(known_at))
+    else:
+        cut = Cut(_moment("known_at", known_at), as_of)
+    asked = Question(message_id, cut, _limit(given.get("limit")))
     cursor = given.get("cursor")
     if cursor is None:
         return asked
@@ -73,8 +80,6 @@ def _moment(name: str, text: str | None) -> datetime | None:
     """Return the very moment that a time names, of a date its midnight, UTC."""
     if text is None:
         return None
-    if name == "known_at" and WHOLE_NUMBER.fullmatch(text):
-        raise InvalidQuery("known_at: not sealed yet, so no entry has an index; give a time")
     try:
         return period(text).start.astimezone(UTC)
     except (ValueError, OverflowError) as error:

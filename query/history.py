@@ -18,6 +18,7 @@ from projections.projection import CURRENT_STATUS
 from projections.reading import reading_folds
 from query.cursors import Place
 from query.cuts import Question
+from query.filters import InvalidQuery
 from query.timeline import Step, Told, step
 
 MOST_REFUSED = 10_000
@@ -48,11 +49,15 @@ def asking(name: str) -> str:
 
 
 async def message_history(database: Database, question: Question) -> History | None:
-    """Return what the ledger holds of a message at a cut; None where it knows nothing of it at any time."""
+    """Return what the ledger holds of a message at a cut; None where it knows nothing of it at any time.
+
+    Raises `InvalidQuery` for a cut at more entries than are sealed.
+    """
     if question.unmatchable:
         return None
     parameters = parameters_of(question)
     async with database.snapshot() as connection:
+        await _ensure_sealed(connection, question)
         await connection.execute("SET LOCAL jit = off")  # to compile them takes longer than to run them
         records = await _rows(connection, "message_at", parameters)
         channels = await _rows(connection, "channels_at", parameters)
@@ -83,6 +88,7 @@ def parameters_of(question: Question) -> dict[str, Any]:
         "message_id": question.message_id,
         "known_at": question.cut.known_at,
         "as_of": question.cut.as_of,
+        "first": question.cut.first,
         "naming": naming(question.message_id),
         "most_refused": MOST_REFUSED,
         "limit": question.limit + 1,
@@ -113,9 +119,19 @@ async def _rows(connection: LedgerConnection, name: str, parameters: dict[str, A
         return await cursor.fetchall()
 
 
+async def _ensure_sealed(connection: LedgerConnection, question: Question) -> None:
+    """Raise `InvalidQuery` where fewer entries are sealed than the cut asks for: the answer would change."""
+    if question.cut.first is None:
+        return
+    cursor = await connection.execute(statement("query", "sealed"))
+    ((sealed,),) = await cursor.fetchall()
+    if question.cut.first > sealed:
+        raise InvalidQuery(f"known_at: the sealed ledger has {sealed} entries; give no more, or a time")
+
+
 async def _is_known(connection: LedgerConnection, parameters: dict[str, Any]) -> bool:
     """Return whether the ledger knows the message at any time, whatever the cut."""
-    anything = parameters | {"known_at": None, "as_of": None, "after_place": None, "limit": 1}
+    anything = parameters | {"known_at": None, "as_of": None, "first": None, "after_place": None, "limit": 1}
     cursor = await connection.execute(asking("timeline").encode(), anything)
     return await cursor.fetchone() is not None
 

@@ -90,7 +90,10 @@ class MessageTimeline(Answer):
     """What the ledger holds of one message: all of it, or what satisfies the cut."""
 
     message_id: str
-    known_at: datetime | None = Field(description="the cut: what was recorded at this time or earlier")
+    known_at: datetime | int | None = Field(
+        description="the cut: what was recorded at this time or earlier or, a number, what the first so many "
+        "entries of the sealed ledger say"
+    )
     as_of: datetime | None = Field(description="the cut: what was effective at this time or earlier")
     current: Record | None = Field(
         description="the message's record at the cut, as the fold gives it: without a cut, what "
@@ -128,7 +131,7 @@ class TimelineAnswer(Answer):
             status="success",
             data=MessageTimeline(
                 message_id=asked.message_id,
-                known_at=asked.cut.known_at,
+                known_at=asked.cut.known_at if asked.cut.first is None else asked.cut.first,
                 as_of=asked.cut.as_of,
                 current=Record(**history.record) if history.record else None,
                 channels=[Record(**one) for one in history.channels],

@@ -37,7 +37,8 @@ def timeline(
         str | None, typer.Option(help="The client's reference instead: every message that bears it.")
     ] = None,
     known_at: Annotated[
-        str | None, typer.Option(help="What the ledger knew at this time: recorded by then.")
+        str | None,
+        typer.Option(help="What the ledger knew at this time: recorded by then. Or how many sealed entries."),
     ] = None,
     as_of: Annotated[str | None, typer.Option(help="What was true at this time: effective by then.")] = None,
     limit: Annotated[

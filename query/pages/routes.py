@@ -36,7 +36,11 @@ FIELDS = (
 """What can be searched for: the filter, its name for people, a hint."""
 
 CUTS = (
-    ("known_at", "What the ledger knew at", "Recorded by then, for example 2026-11-23T09:15:02Z"),
+    (
+        "known_at",
+        "What the ledger knew at",
+        "Recorded by then, such as 2026-11-23T09:15:02Z, or a number of sealed entries",
+    ),
     ("as_of", "What was true at", "Effective by then, for example 2026-11-23"),
 )
 """Where a timeline can be cut: the question, its name for people, a hint."""

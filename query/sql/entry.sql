@@ -1,7 +1,7 @@
 -- One entry, with what it replays and what replays it.
 SELECT
     entries.entry_id,
-    NULL::bigint AS ledger_index, -- where entries are sealed: LEFT JOIN leaves USING (entry_id)
+    leaves.index AS ledger_index,
     entries.kind, entries.client_id, entries.received_at, entries.recorded_at, entries.rules, entries.body,
     entries.signature, entries.secret_id, entries.rejection, entries.replays,
     CASE
@@ -11,5 +11,6 @@ SELECT
     END AS replays_kind,
     replay.entry_id AS replayed_by
 FROM entries
+LEFT JOIN leaves ON leaves.entry_id = entries.entry_id
 LEFT JOIN entries AS replay ON replay.replays = entries.entry_id
 WHERE entries.entry_id = %(entry_id)s

@@ -52,6 +52,10 @@ refused AS ( -- the newest alone, so that a flood of them does not make every ti
     FROM entries
     WHERE rejection IS NOT NULL
       AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+      AND (
+            %(first)s::bigint IS NULL
+            OR EXISTS (SELECT FROM leaves WHERE leaves.entry_id = entries.entry_id AND index < %(first)s)
+        )
     ORDER BY received_at DESC, entry_id DESC
     LIMIT %(most_refused)s::bigint
 ),
@@ -96,6 +100,10 @@ lines AS (
         NULL::text[], NULL::text[], NULL::text[], NULL::text[]
     FROM beside
     WHERE (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+      AND (
+            %(first)s::bigint IS NULL
+            OR EXISTS (SELECT FROM leaves WHERE leaves.entry_id = beside.entry_id AND index < %(first)s)
+        )
       AND (%(as_of)s::timestamptz IS NULL OR effective_at <= %(as_of)s)
 ),
 page AS (
@@ -111,7 +119,7 @@ page AS (
 )
 SELECT
     page.kind, page.kind_order, page.place, page.entry_id, page.item,
-    NULL::bigint AS ledger_index, -- where entries are sealed: LEFT JOIN leaves USING (entry_id)
+    (SELECT index FROM leaves WHERE leaves.entry_id = page.entry_id) AS ledger_index,
     page.effective_at, coalesce(entries.received_at, page.recorded_at) AS received_at, page.recorded_at,
     entries.replays, coalesce(page.message_reference, events.message_reference) AS message_reference,
     page.idempotency_key, page.digest, events.event_type, events.channel, events.message_status,

@@ -29,7 +29,7 @@ RECORDED = st.integers(0, 3).map(lambda seconds: RECEIVED + seconds * SECOND)
 """Few times, so that events of one commit are common."""
 
 ALL = Cut()
-CUTS = st.builds(Cut, st.none() | RECORDED, st.none() | TIMES)
+CUTS = st.builds(Cut, st.none() | RECORDED, st.none() | TIMES, st.none())
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Timelines at a cut, page by page, with what stands beside the events: registrations, refused entries."""
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from ledger.cli import app as command_line
 from tests.support.client import BATCH, batch, message
 from tests.support.client import KEY as CLIENT
 from tests.support.database import execute
@@ -100,7 +103,7 @@ async def test_a_time_may_be_written_with_an_offset_and_a_date_is_its_midnight(
         ("known_at=yesterday", "known_at: must be a date"),
         ("as_of=", "as_of: must be a date"),
         ("as_of=9999-12-31T23:59:59-23:59", "as_of: must be a date"),
-        ("known_at=17", "known_at: not sealed yet"),
+        ("known_at=17", "known_at: the sealed ledger has 0 entries; give no more, or a time"),
         ("as_of=17", "as_of: must be a date"),
         ("limit=0", "limit: must be a whole number from 1 to 1000"),
         ("limit=1001", "limit: must be"),
@@ -233,3 +236,40 @@ async def test_a_timeline_needs_no_right_to_write_and_no_temporary_table(
         "REVOKE INSERT, UPDATE ON message_status, channel_status FROM ledger_service",
     )
     assert (await timeline(client))["data"]["current"]["messageStatus"] == "created"
+
+
+async def test_known_at_a_number_of_sealed_entries_is_exact(client: httpx.AsyncClient) -> None:
+    await post(client, body(CREATED))
+    await post(
+        client,
+        body(
+            item(
+                "m", key="k2", kind="MessageStatus", messageStatus="sending", timestamp="2026-11-23T09:01:00Z"
+            )
+        ),
+    )
+    assert (await asyncio.to_thread(CliRunner().invoke, command_line, ["seal"])).exit_code == 0
+    await post(
+        client,
+        body(
+            item(
+                "m",
+                key="k3",
+                kind="MessageStatus",
+                messageStatus="delivered",
+                timestamp="2026-11-23T09:02:00Z",
+            )
+        ),
+    )
+    whole = await timeline(client)
+    assert [one["ledgerIndex"] for one in whole["data"]["timeline"]] == [0, 1, None]
+    for first, status in ((0, None), (1, "created"), (2, "sending")):
+        told = (await timeline(client, known_at=str(first)))["data"]
+        assert (told["knownAt"], len(told["timeline"])) == (first, first)
+        assert (told["current"] and told["current"]["messageStatus"]) == status
+    beyond = await client.get("/api/messages/m/timeline?known_at=3", headers=KEY)
+    assert beyond.status_code == 422
+    assert beyond.json() == {"status": "known_at: the sealed ledger has 2 entries; give no more, or a time"}
+    page = await timeline(client, known_at="2", limit="1")
+    following = await client.get(page["links"]["next"], headers=KEY)
+    assert [one["ledgerIndex"] for one in following.json()["data"]["timeline"]] == [1]

@@ -1,0 +1,2 @@
+-- How many entries are sealed.
+SELECT size FROM sealer
