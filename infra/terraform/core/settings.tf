@@ -9,6 +9,7 @@ locals {
     HMAC_SECRET     = "hmac-secret"
     RECIPIENT_KEY   = "recipient-key"
     SEALING_KEY     = "sealing-key"
+    SESSION_SECRET  = "session-secret"
   }
 
   references = merge(
@@ -29,7 +30,7 @@ locals {
     DATABASE_CONNECTIONS = tostring(var.connections_per_worker)
     LOG_LEVEL            = "info"
     NOTIFY_BASE_URL      = var.notify_base_url
-    ANCHORS_URL          = module.storage.anchors_url
+    ANCHORS              = module.storage.anchors_url
     BATCHES_CONTAINER    = module.storage.batches_container
   })
 }
