@@ -61,8 +61,8 @@ bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
 
 .PHONY: lock
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
-	$(LOCK) --upgrade --group build -o requirements.txt
-	$(LOCK) --upgrade --group dev --extra embedded --extra parquet -o requirements-dev.txt
+	$(LOCK) --upgrade --group build --extra azure -o requirements.txt
+	$(LOCK) --upgrade --group dev --extra azure --extra embedded --extra parquet -o requirements-dev.txt
 	$(subst pyproject.toml,infra/checks/requirements.in,$(LOCK)) --upgrade $(patsubst %,--no-emit-package %,cdktf constructs jsii) -o $(INFRA_LOCK)
 	$(subst pyproject.toml,--group pyproject.toml:styles,$(LOCK)) --upgrade -o requirements-npm.txt
 

@@ -70,7 +70,7 @@ class Folder:
     def latest(self, log: str) -> str | None:
         """Return the anchor of the largest size."""
         try:
-            for folder in reversed(self._within(self._path / _named(log))):
+            for folder in reversed(self._within(self._path / named(log))):
                 for place in reversed(self._within(folder)):
                     return place.read_text(encoding="utf-8")
         except OSError as error:
@@ -80,7 +80,7 @@ class Folder:
     def all(self, log: str) -> Iterator[str]:
         """Yield every anchor."""
         try:
-            for folder in self._within(self._path / _named(log)):
+            for folder in self._within(self._path / named(log)):
                 for place in self._within(folder):
                     yield place.read_text(encoding="utf-8")
         except OSError as error:
@@ -88,7 +88,7 @@ class Folder:
 
     def _file(self, log: str, size: int) -> Path:
         folder = f"{size // _FOLDER_OF:0{_DIGITS}}"
-        return self._path / _named(log) / folder / f"{size:0{_DIGITS}}"
+        return self._path / named(log) / folder / f"{size:0{_DIGITS}}"
 
     @staticmethod
     def _within(folder: Path) -> list[Path]:
@@ -116,8 +116,8 @@ class Folder:
             _sync(folder)
 
 
-def _named(log: str) -> str:
-    """Return the name of a log's folder: an origin has slashes."""
+def named(log: str) -> str:
+    """Return a log's name as a folder may have it: an origin has slashes."""
     return re.sub(r"[^\w.-]", "_", log, flags=re.ASCII)
 
 

@@ -4,9 +4,9 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
-from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
 from eventstore.notes import SigningKey
+from ledger.anchoring import anchors_at
 from ledger.settings import SealingSettings
 
 
@@ -18,7 +18,7 @@ def seals_of(settings: SealingSettings) -> Seals | None:
         settings.ledger_name,
         signing_key(settings.sealing_key),
         tuple(signing_key(key) for key in settings.sealing_key_previous),
-        Folder(settings.anchors),
+        anchors_at(settings.anchors),
     )
 
 

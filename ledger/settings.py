@@ -4,6 +4,7 @@ import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -147,6 +148,12 @@ def _names_a_log(value: str) -> str:
     return value
 
 
+def _keeps_anchors(value: str) -> str:
+    if value.startswith("http://") and urlsplit(value).hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("must be a folder, or an address with https")
+    return value
+
+
 class SealingSettings(DatabaseSettings):
     """What a command needs that seals the ledger."""
 
@@ -160,8 +167,10 @@ class SealingSettings(DatabaseSettings):
         "and feed and proofs are empty",
     )
     sealing_key_previous: Secrets = Field((), description="sealing keys whose checkpoints are still believed")
-    anchors: Path = Field(
-        Path(".data/anchors"), description="the folder where checkpoints are kept outside the database"
+    anchors: Annotated[str, AfterValidator(_keeps_anchors)] = Field(
+        ".data/anchors",
+        description="where checkpoints are kept outside the database: a folder, or the `https` address of a "
+        "container of Azure's, which the service enters as itself",
     )
 
     @field_validator("sealing_key_previous", mode="before")

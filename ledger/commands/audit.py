@@ -84,7 +84,9 @@ def export_bundle(
 @app.command()
 def verify(
     key: Keys,
-    anchors: Annotated[Path, typer.Option(help="The folder of the anchors.", exists=True, file_okay=False)],
+    anchors: Annotated[
+        str, typer.Option(help="The folder of the anchors, or the address of their container in Azure.")
+    ],
     bundle: Annotated[
         Path | None, typer.Option(help="A bundle; without it, the ledger's database is read.")
     ] = None,
@@ -95,8 +97,8 @@ def verify(
     With the database also the read model. Exits 1 on any finding; an erased entry is told, and is none.
     """
     # Before the bundle: an anchor that comes meanwhile would be of entries that the bundle lacks.
-    known = list(read_anchors(anchors))
     with _plain(), plain_errors():
+        known = _anchors(anchors)
         keys = _keys(key)
         if bundle is not None:
             findings = _tell(_checked(bundle, known, keys), as_json)
@@ -172,6 +174,17 @@ def _tell(found: Iterator[Finding | Erased], as_json: bool) -> int:
                 f"erased: entry {one.entry_id}: commitment intact, not re-derivable; see {one.erasure}"
             )
     return findings
+
+
+def _anchors(place: str) -> list[tuple[str, str]]:
+    """Return the name and the text of every anchor in a folder or a container."""
+    from ledger.anchoring import copies_of, is_url  # noqa: PLC0415
+
+    if is_url(place):
+        return list(copies_of(place))
+    if not Path(place).is_dir():
+        raise typer.BadParameter(f"{place}: no such folder", param_hint="--anchors")
+    return list(read_anchors(Path(place)))
 
 
 def _keys(texts: list[str]) -> list[Key]:
