@@ -53,6 +53,7 @@ def test_the_same_again_does_no_harm_and_another_is_refused(
     assert anchors.latest(log) == "the one — with a dash\n"
 
 
+@pytest.mark.slow
 def test_anchors_that_are_out_of_reach_are_no_missing_anchors() -> None:
     with_nobody = anchors_at("http://127.0.0.1:9/account/anchors?sig=x")
     with pytest.raises(AnchorsUnavailable):
