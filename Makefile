@@ -8,6 +8,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 POSTGRES ?= 15
 
+# A file's tests stay together: they share what its fixtures make. Every worker has a PostgreSQL of its own.
+SPREAD := --numprocesses auto --dist loadfile
+
 # An environment of its own: checkov alone brings a hundred packages. What the provider's package asks for is
 # left out (--no-deps): only its schema is read.
 INFRA := .venv-infra
@@ -32,12 +35,12 @@ demo: $(READY) ## Watch a fresh service hear 300 simulated messages, and verify 
 
 .PHONY: test
 test: $(READY) ## Run the tests but the slow ones, on PostgreSQL 18
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' $(SPREAD)
 
 .PHONY: test-all
 test-all: $(READY) ## Run every test, with many more examples, on PostgreSQL 18 and on Debian's (POSTGRES=15)
-	$(BIN)/python -m pytest --hypothesis-profile full
-	$(BIN)/python -m pytest tests/integration tests/end_to_end --postgres $(POSTGRES)
+	$(BIN)/python -m pytest --hypothesis-profile full $(SPREAD)
+	$(BIN)/python -m pytest tests/integration tests/end_to_end --postgres $(POSTGRES) $(SPREAD)
 
 .PHONY: check
 check: $(READY) ## Check style, types, imports, SQL and migrations
