@@ -26,7 +26,7 @@ _INVALID_CUT = refused(
     422,
     f"limit: must be a whole number from 1 to {MOST_STEPS}",
     "known_at: must be a date (2026-11-23) or a time (2026-11-23T09:15:02.123456Z)",
-    "known_at: the sealed ledger has 17 entries; give no more, or a time",
+    "known_at: the sealed ledger has 0 entries; give no more, or a time",
     "cursor: not one that this service gave for this timeline",
 )
 

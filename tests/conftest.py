@@ -9,6 +9,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 from hypothesis import settings
 
+import ledger.commands.terminal  # noqa: F401 - rich keeps the width that it finds when a console is made
 from ledger.app import StatusLedger, create_app
 from ledger.embedded import EmbeddedPostgres
 from ledger.settings import Settings

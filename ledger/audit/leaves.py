@@ -15,10 +15,15 @@ BLANKED = ("salt", "body", "signature", "rejection")
 
 
 def bytes_of(value: str | None) -> bytes | None:
-    """Return the bytes that JSON has in Base64 or, as PostgreSQL writes them, in hex."""
+    """Return the bytes that JSON has in Base64 or, as PostgreSQL writes them, in hex; raises `ValueError`."""
     if value is None:
         return None
-    return bytes.fromhex(value[2:]) if value.startswith("\\x") else base64.b64decode(value, validate=True)
+    if value.startswith("\\x"):
+        return bytes.fromhex(value[2:])
+    decoded = base64.b64decode(value, validate=True)
+    if base64.b64encode(decoded) != value.encode():  # its last character may have bits that nobody reads
+        raise ValueError("not Base64 as it is written")
+    return decoded
 
 
 def moment(text: str) -> datetime:

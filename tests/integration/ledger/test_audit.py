@@ -16,6 +16,7 @@ from eventstore.database import Database
 from eventstore.erasure import Outcome, Request, erase
 from eventstore.proofs import proof_of
 from eventstore.sealing import Sealing
+from ledger.audit import leaves as leaves_of
 from ledger.audit.bundles import Bundle, read_anchors
 from ledger.audit.findings import Erased, Finding
 from ledger.audit.guards import TRIGGERS
@@ -376,6 +377,12 @@ async def test_a_proof_with_any_line_changed_proves_nothing(ledger: Ledger) -> N
         forged = "".join([*lines[:place], changed, *lines[place + 1 :]])
         with pytest.raises(NotProven):
             verify_proof(forged, [ledger.key])
+
+
+def test_base64_has_one_way_to_be_written() -> None:
+    assert leaves_of.bytes_of("AA==") == b"\0"
+    with pytest.raises(ValueError, match="as it is written"):
+        leaves_of.bytes_of("AB==")
 
 
 async def test_a_proof_proves_nothing_by_another_key(ledger: Ledger) -> None:
