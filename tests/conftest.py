@@ -1,7 +1,10 @@
 """Fixtures that every test may ask for: a PostgreSQL server, a database of its own, the application."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,6 +22,10 @@ from tests.support.service import ENVIRONMENT
 settings.register_profile("default", deadline=None)
 settings.register_profile("full", deadline=None, max_examples=300)
 settings.load_profile("default")
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what lies there is this session's alone, and goes with it
+ROOM = 4 * 1024**3
+"""Bytes that must be free in memory: for a gigabyte of WAL a server, and what several servers hold."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,13 +47,27 @@ def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), found)
-    try:
-        url = server.acquire()
-        make_template(url)
-        yield url
-    finally:
-        server.remove()
+    with in_memory() as memory:
+        server = EmbeddedPostgres(memory or tmp_path_factory.mktemp("postgres"), found)
+        try:
+            url = server.acquire()
+            make_template(url)
+            yield url
+        finally:
+            server.remove()
+
+
+@contextmanager
+def in_memory() -> Iterator[Path | None]:
+    """Lend a folder in memory, where a test's database is made five times as fast; None without the room."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="status-ledger-", dir=MEMORY) as folder:
+        Path(folder).chmod(0o711)  # for root's server runs as another user
+        data = Path(folder) / "data"
+        data.mkdir()
+        yield data
 
 
 @pytest.fixture
