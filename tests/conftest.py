@@ -12,12 +12,15 @@ import pytest
 from asgi_lifespan import LifespanManager
 from hypothesis import settings
 
-import ledger.commands.terminal  # noqa: F401 - rich keeps the width that it finds when a console is made
 from ledger.app import StatusLedger, create_app
 from ledger.embedded import EmbeddedPostgres
 from ledger.settings import Settings
 from tests.support.database import binaries, cloned, make_template
 from tests.support.service import ENVIRONMENT
+
+for name in ("COLUMNS", "LINES"):  # xdist sets them, and rich keeps what it finds when a console is made
+    os.environ.pop(name, None)
+import ledger.commands.terminal  # noqa: E402, F401
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("full", deadline=None, max_examples=300)
@@ -87,6 +90,7 @@ def service_settings(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("ANCHORS", f"{tmp_path}-anchors")  # not among what a test writes
+    monkeypatch.setenv("SEAL_EVERY", "0")  # a test says when
     return Settings.load()
 
 
