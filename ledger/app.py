@@ -1,6 +1,5 @@
 """The web application: every route, every error's answer, and the headers that all answers bear."""
 
-import gc
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -137,12 +136,9 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await ledger.open()
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays: no collection need look at it again
         try:
             yield
         finally:
-            gc.unfreeze()
             await ledger.close()
 
     async def log_access(access: Access) -> None:

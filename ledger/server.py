@@ -1,6 +1,7 @@
 """Runs the web application: checks first, so that an operator reads one line and no traceback."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from collections.abc import Callable
 import uvicorn
 
 from eventstore.recipients import RecipientKeys
+from ledger.app import StatusLedger, create_app
 from ledger.database_url import database_url
 from ledger.migration import head
 from ledger.preflight import ensure_fit
@@ -18,6 +20,14 @@ GRACE = 30
 """Seconds that requests under way have to finish when the service is told to stop."""
 
 LISTEN_BACKLOG = 2048
+
+
+def application() -> StatusLedger:
+    """Return the application of a process that does nothing but serve it."""
+    app = create_app()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no collection need look at it again
+    return app
 
 
 def serve(settings: Settings, host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
@@ -40,7 +50,7 @@ def serve(settings: Settings, host: str, port: int, workers: int, announce: Call
         )
         announce()
         uvicorn.run(
-            "ledger.app:create_app",
+            f"{__name__}:{application.__name__}",
             factory=True,
             host=host,
             port=port,
