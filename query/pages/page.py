@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -93,29 +94,35 @@ def in_path(text: str) -> str:
     return quote(text, safe="")
 
 
+@cache
+def templates() -> Environment:
+    """Return the templates of the pages; one for the process, for to compile them is most of a first page."""
+    environment = Environment(
+        loader=ChoiceLoader(
+            [FileSystemLoader(Path(__file__).parent / "templates"), PackageLoader("nhsuk_frontend_jinja")]
+        ),
+        autoescape=True,
+        undefined=ChainableUndefined,  # as nhsuk-frontend-jinja asks for
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "moment": shown_moment,
+        "instant": instant,
+        "colour": colour,
+        "in_path": in_path,
+        "thousands": lambda number: f"{number:,}",
+    }
+    return environment
+
+
 class Pages:
     """Renders the templates in the styles that there are."""
 
     def __init__(self, styles: Styles) -> None:
         """Take the styles."""
         self.styles = styles
-        self._templates = Environment(
-            loader=ChoiceLoader(
-                [FileSystemLoader(Path(__file__).parent / "templates"), PackageLoader("nhsuk_frontend_jinja")]
-            ),
-            autoescape=True,
-            undefined=ChainableUndefined,  # as nhsuk-frontend-jinja asks for
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {
-            "shown": shown,
-            "moment": shown_moment,
-            "instant": instant,
-            "colour": colour,
-            "in_path": in_path,
-            "thousands": lambda number: f"{number:,}",
-        }
 
     def page(
         self,
@@ -128,8 +135,10 @@ class Pages:
     ) -> HTMLResponse:
         """Return a template as an answer."""
         nonce = secrets.token_urlsafe(16)
-        text = self._templates.get_template(f"{template}.jinja").render(
-            context, styles=self.styles, cspNonce=nonce, visitor=visitor
+        text = (
+            templates()
+            .get_template(f"{template}.jinja")
+            .render(context, styles=self.styles, cspNonce=nonce, visitor=visitor)
         )
         borne = {**HEADERS, **(visitor.headers if visitor else {}), **(headers or {})}
         return HTMLResponse(text, code, {**borne, "Content-Security-Policy": policy(nonce)})
