@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: a PostgreSQL server, a database of its own, the application."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -33,6 +34,11 @@ ROOM = 4 * 1024**3
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", default="18", help="the major version of PostgreSQL to test on")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # thousands of tests and what they import stay: no collection need look at them again
 
 
 @pytest.fixture(scope="session")

@@ -221,6 +221,7 @@ def test_an_issued_key_opens_every_worker_of_a_running_service_until_it_is_revok
     assert key[-43:] not in service.log.read_text()
 
 
+@pytest.mark.slow
 def test_every_foreseen_error_is_one_line_and_no_traceback(
     tmp_path: Path, empty_database: str, database_url: str
 ) -> None:

@@ -153,6 +153,7 @@ def test_an_unknown_revision_is_said(empty: str) -> None:
 # One at a time, and no long waits ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_migrators_at_once_wait_for_each_other_and_both_succeed(empty: str) -> None:
     named = re.search(r"^MIGRATION_LOCK = (\w+)$", (ROOT / "migrations" / "env.py").read_text(), re.MULTILINE)
     assert named is not None
@@ -283,6 +284,7 @@ def test_roles_created_are_no_logins_and_may_nothing_more(roleless: OwnServer) -
     assert execute(roleless.url, powers) == [(False,) * 6]
 
 
+@pytest.mark.slow
 def test_two_databases_of_one_server_may_be_migrated_at_once(roleless: OwnServer) -> None:
     urls = []
     for database in ("theirs_1", "theirs_2"):
