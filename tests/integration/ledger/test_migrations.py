@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from ledger.migration import MigrationFailed, head, migrate
 from ledger.preflight import SERVICE_ROLE
 from projections.refold import REBUILD_LOCK
 from tests.integration.conftest import OwnServer
-from tests.support.database import at, cloned, execute
+from tests.support.database import at, cloned, count, execute
+from tests.support.processes import wait_until
 from tests.support.service import ROOT, command_environment
 
 ROLES = ["ledger_auditor", "ledger_eraser", "ledger_operator", "ledger_reader", "ledger_service"]
@@ -153,17 +153,20 @@ def test_an_unknown_revision_is_said(empty: str) -> None:
 # One at a time, and no long waits ----------------------------------------------------------------------
 
 
+def waiting(connection: psycopg.Connection) -> int:
+    """Return how many wait for an advisory lock."""
+    return count(connection, "pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+
 @pytest.mark.slow
 def test_two_migrators_at_once_wait_for_each_other_and_both_succeed(empty: str) -> None:
     named = re.search(r"^MIGRATION_LOCK = (\w+)$", (ROOT / "migrations" / "env.py").read_text(), re.MULTILINE)
     assert named is not None
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with psycopg.connect(empty) as third:
         third.execute("SELECT pg_advisory_lock(%s)", [int(named[1], 0)])
         migrators = [started_migration(empty) for _ in range(2)]
-        while third.execute(waiting).fetchone() != (2,):
-            assert [migrator.poll() for migrator in migrators] == [None, None]
-            time.sleep(0.02)  # polling processes of our own
+        wait_until(lambda: waiting(third) == 2 or any(migrator.poll() is not None for migrator in migrators))
+        assert [migrator.poll() for migrator in migrators] == [None, None]
         assert execute(empty, STANDING) == []
     for migrator in migrators:
         _, told = migrator.communicate(timeout=120)
@@ -173,13 +176,11 @@ def test_two_migrators_at_once_wait_for_each_other_and_both_succeed(empty: str) 
 
 def test_a_migrator_waits_for_a_rebuild(empty: str) -> None:
     migrate(empty, "0001")
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(empty) as rebuild:
         rebuild.execute("SELECT pg_advisory_lock(%s)", [REBUILD_LOCK])
         migrator = pool.submit(migrate, empty)
-        while rebuild.execute(waiting).fetchone() != (1,):
-            assert not migrator.done()
-            time.sleep(0.02)  # nothing tells of it
+        wait_until(lambda: waiting(rebuild) == 1 or migrator.done())
+        assert not migrator.done()
         assert revision_of(empty) == "0001"
         rebuild.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
         migrator.result(120)
