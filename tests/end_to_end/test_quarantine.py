@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_cli import command
+from tests.end_to_end.test_cli import typed
 from tests.support.database import execute
 from tests.support.refused import held
 from tests.support.service import ENVIRONMENT, running
@@ -35,7 +35,7 @@ def test_what_a_wrong_secret_refused_is_recorded_once_however_many_replay_it(
         ThreadPoolExecutor(max_workers=8) as at_once,
     ):
         replays = [
-            at_once.submit(command, tmp_path, "quarantine", "replay", "--all", settings=environment)
+            at_once.submit(typed, tmp_path, "quarantine", "replay", "--all", settings=environment)
             for _ in range(2)
         ]
         live = [body(delivered(f"m-{n}", key=f"live-{n}")) for n in range(CALLBACKS)]
