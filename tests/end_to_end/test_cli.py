@@ -51,7 +51,10 @@ def typed(
 def command(
     folder: Path, *words: str, settings: Mapping[str, str] = {}, stdin: bytes = b""
 ) -> tuple[int, str, str]:
-    """Run a command as `typed` does, but in this process: a second sooner; never two at once (it takes over stdout)."""
+    """Run a command as `typed` does, but in this process: a second sooner.
+
+    Never two at once: it takes over stdout.
+    """
     unset = dict.fromkeys(name.upper() for name in Settings.model_fields)
     with contextlib.chdir(folder):
         done = CliRunner(env={**unset, "COLUMNS": "160", **settings}).invoke(app, words, input=stdin)
