@@ -34,7 +34,12 @@ async def run(
         await connection.wait(_prepare(connection.pgconn, name, statement.text, types))
         connection.prepared[statement] = name
     values = [argument.dump() for argument in arguments]
-    result = await connection.wait(_execute(connection.pgconn, name, values))
+    try:
+        result = await connection.wait(_execute(connection.pgconn, name, values))
+    except errors.InvalidSqlStatementName:
+        # After a rollback psycopg deallocates every statement of a connection, these too, and tells nobody.
+        connection.prepared.clear()
+        return await run(connection, statement, parameters)
     if not result.ntuples:
         return []
     reader = Transformer(connection)

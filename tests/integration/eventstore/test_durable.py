@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
-from eventstore.durable import ATTEMPTS, Unrecorded, transact
+from eventstore.durable import ATTEMPTS, Unrecorded, transact, write
+from eventstore.statements import Numbered
 from tests.support.database import execute
 
 INSERT = (
@@ -75,3 +76,15 @@ async def test_any_other_error_ends_it_and_leaves_nothing(database: Database, da
     with pytest.raises(Unrecorded, match="no_such_table"):
         await transact(database, work)
     assert (work.runs, kept(database_url)) == (1, 0)
+
+
+async def test_a_statement_that_psycopg_forgot_with_its_own_is_prepared_again(database_url: str) -> None:
+    returning = Numbered(f"{INSERT} RETURNING answer")
+    async with Database(database_url, connections=1) as database:
+        for _ in range(3):
+            assert await write(database, returning, {}) == [(403,)]
+            async with database.connection() as connection:
+                await connection.execute("SELECT 1", prepare=True)
+            async with database.snapshot() as connection:  # rolls back, and psycopg deallocates all
+                await connection.execute("SELECT 1")
+    assert kept(database_url) == 3
