@@ -4,7 +4,7 @@ Every connection works in UTC and under the role that the service is granted, ne
 the warnings that the server sends, because a commit that "succeeds" with one may not be durable.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -21,12 +21,20 @@ from eventstore.statements import Numbered
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+Url = str | Callable[[], Awaitable[str]]
+"""A libpq URL, or what gives one for each new connection, because the password in it expires."""
+
 CONNECT_TIMEOUT = 5
 """Seconds for one attempt to connect; PostgreSQL may be starting."""
 
 
 class DatabaseUnavailable(LedgerError):
     """The database cannot be reached."""
+
+
+async def url_now(url: Url) -> str:
+    """Return the libpq URL for a connection that is made now; raises what gives it raises."""
+    return url if isinstance(url, str) else await url()
 
 
 class LedgerConnection(AsyncConnection[TupleRow]):
@@ -49,12 +57,12 @@ class Database:
     """A pool of at most `connections` connections to one PostgreSQL database."""
 
     def __init__(
-        self, url: str, *, role: str | None = None, connections: int = 10, wait: float = 2.0
+        self, url: Url, *, role: str | None = None, connections: int = 10, wait: float = 2.0
     ) -> None:
         """Prepare the pool; nothing is connected before `open`.
 
-        `url` is a libpq URL, `role` what each connection works as, `wait` how many seconds a caller
-        waits for a free connection before it is told that there is none.
+        `url` is where each connection goes, `role` what it works as, `wait` how many seconds a caller waits
+        for a free connection before it is told that there is none.
         """
         self._role = role
         self._pool = AsyncConnectionPool(

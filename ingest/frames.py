@@ -1,8 +1,9 @@
 """How the service and its registering process speak: frames, four bytes of length and as many of content.
 
-The process is told once how to reach the database, and then for each batch
+The process is told once what it works with, and then for each batch
 
-    service → process   the sender, the body in pieces, an empty frame: the body is complete
+    service → process   the order: the database's URL and the sender; the body in pieces; an empty frame:
+                        the body is complete
     process → service   the outcome
 
 Whoever sees the other's end before that drops what was begun: nothing was done of it yet.

@@ -42,8 +42,8 @@ def main() -> None:
         gc.freeze()
         gc.disable()  # a body is millions of values and no cycle, but to look for one takes its time
         while True:
-            sender = orjson.loads(receive(source))
-            outcome = _outcome(setup, keys, sender, receive_pieces(source))
+            order = orjson.loads(receive(source))
+            outcome = _outcome(setup, keys, order, receive_pieces(source))
             sink.write(framed(orjson.dumps(outcome)))
             sink.flush()
             gc.collect()
@@ -64,12 +64,12 @@ def _end_with_the_service() -> None:
 
 
 def _outcome(
-    setup: dict[str, Any], keys: RecipientKeys, sender: dict[str, Any], body: bytes
+    setup: dict[str, Any], keys: RecipientKeys, order: dict[str, Any], body: bytes
 ) -> dict[str, Any]:
     """Return what became of a batch: how many messages it has and how many are new, or why there are none."""
     try:
         batch = read(body)
-        new = asyncio.run(_register(setup, keys, sender, batch))
+        new = asyncio.run(_register(setup, keys, order, batch))
     except InvalidBatch as error:
         return {"refused": error.detail}
     except MemoryError:
@@ -79,14 +79,15 @@ def _outcome(
     return {"messages": len(batch.messages), "new": new}
 
 
-async def _register(setup: dict[str, Any], keys: RecipientKeys, sender: dict[str, Any], batch: Batch) -> int:
+async def _register(setup: dict[str, Any], keys: RecipientKeys, order: dict[str, Any], batch: Batch) -> int:
+    sender = order["sender"]
     who = Sender(
         entry_id=UUID(sender["entry_id"]),
         client_id=sender["client_id"],
         received_at=datetime.fromisoformat(sender["received_at"]),
     )
     # A connection for this batch alone: batches are rare, and a service that takes none needs none.
-    async with Database(setup["url"], role=setup["role"], connections=1) as database:
+    async with Database(order["url"], role=setup["role"], connections=1) as database:
         return await register(database, keys, who, batch)
 
 

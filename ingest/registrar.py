@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from eventstore.database import Url, url_now
 from eventstore.errors import LedgerError
 from eventstore.group_commit import Closed, Overloaded
 from ingest.batches import InvalidBatch
@@ -66,11 +67,11 @@ class Registrar:
     """Registers batches, one after another, in a process of its own."""
 
     def __init__(
-        self, url: str, role: str | None, recipient_keys: Sequence[str], *, max_body_bytes: int
+        self, url: Url, role: str | None, recipient_keys: Sequence[str], *, max_body_bytes: int
     ) -> None:
-        """Take the libpq URL, the role to work as, and the ring of recipient keys, the current one first."""
+        """Take the database's URL, the role to work as, the ring of recipient keys, the current one first."""
+        self._url = url
         setup = {
-            "url": url,
             "role": role,
             "recipient_keys": list(recipient_keys),
             "memory": MEMORY + MEMORY_A_BYTE * max_body_bytes,
@@ -96,7 +97,7 @@ class Registrar:
             async with self._process() as process:
                 try:
                     async with asyncio.timeout(PATIENCE):
-                        await process.take(sender, body)
+                        await process.take(sender, await url_now(self._url), body)
                 except TimeoutError:
                     raise TooSlow from None
                 async with self._turn:
@@ -164,9 +165,9 @@ class _RegisteringProcess:
     def ended(self) -> bool:
         return self._process.returncode is not None
 
-    async def take(self, sender: Sender, body: AsyncIterator[bytes]) -> None:
+    async def take(self, sender: Sender, url: str, body: AsyncIterator[bytes]) -> None:
         self.taken = 0
-        await self._send(framed(orjson.dumps(sender._asdict())))
+        await self._send(framed(orjson.dumps({"url": url, "sender": sender._asdict()})))
         async for piece in body:
             if piece:  # an empty frame would be the end
                 self.taken += len(piece)

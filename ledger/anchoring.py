@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from eventstore.anchors import Anchors, Folder
-from eventstore.errors import LedgerError
+from ledger.azure_identity import AzureMissing, credential
 
 if TYPE_CHECKING:
     from eventstore.blob_anchors import Container
-
-
-class AzureMissing(LedgerError):
-    """Anchors in Azure need packages that are not installed: pip install 'status-ledger[azure]'."""
 
 
 def is_url(place: str) -> bool:
@@ -33,10 +29,8 @@ def copies_of(url: str) -> Iterator[tuple[str, str]]:
 
 def _container(url: str) -> "Container":
     try:
-        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - only Azure needs it
-
-        from eventstore.blob_anchors import Container  # noqa: PLC0415
+        from eventstore.blob_anchors import Container  # noqa: PLC0415 - only Azure needs it
     except ModuleNotFoundError as error:
         raise AzureMissing from error
     # An address with a signature says by itself who may; otherwise the identity of whoever runs this does.
-    return Container(url, None if urlsplit(url).query else DefaultAzureCredential())
+    return Container(url, None if urlsplit(url).query else credential())

@@ -60,9 +60,10 @@ class StatusLedger(FastAPI):
     middleware and router would do for it at each request.
     """
 
-    def __init__(self, callbacks: CallbackEndpoint, **options: Any) -> None:
-        """Take the callback endpoint."""
+    def __init__(self, ledger: Ledger, callbacks: CallbackEndpoint, **options: Any) -> None:
+        """Take the ledger that it serves, and the callback endpoint."""
         super().__init__(**options)
+        self.ledger = ledger
         self.callbacks = callbacks
         self.router.routes.append(Route(endpoint.PATH, callbacks, methods=["POST"]))
 
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     callers = Callers.of(settings, IssuedKeys(lambda: read_keys(ledger.database)), log_access)
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
     app = StatusLedger(
+        ledger,
         CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),
         title="Status Ledger",
         version=version("status-ledger"),

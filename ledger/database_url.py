@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from eventstore.database import Url
 from ledger.embedded import EmbeddedPostgres
+from ledger.entra import wants_token, with_tokens
 from ledger.settings import DatabaseSettings, SettingsInvalid
 
 _SCHEME = re.compile(r"^(postgres|postgresql)(\+psycopg2?|\+asyncpg)?://")
@@ -19,10 +21,12 @@ def libpq_url(url: str) -> str:
 
 
 @contextmanager
-def database_url(settings: DatabaseSettings, *, migrating: bool = False) -> Iterator[str]:
-    """Lend the libpq URL of the database; the service's own PostgreSQL runs as long as someone holds one.
+def database_url(settings: DatabaseSettings, *, migrating: bool = False) -> Iterator[Url]:
+    """Lend the URL of the database; the service's own PostgreSQL runs as long as someone holds one.
 
-    Raises `SettingsInvalid` where the setting is no URL.
+    On a server of Azure's, without a password, it brings a token for each new connection (`ledger/entra.py`).
+
+    Raises `SettingsInvalid` where the setting is no URL, `AzureMissing`.
     """
     setting, named = "DATABASE_URL", settings.database_url
     if migrating and settings.migration_database_url is not None:
@@ -33,7 +37,7 @@ def database_url(settings: DatabaseSettings, *, migrating: bool = False) -> Iter
             conninfo_to_dict(url)
         except ProgrammingError:
             raise SettingsInvalid(f"{setting} is not a PostgreSQL URL") from None  # which may hold a password
-        yield url
+        yield with_tokens(url) if wants_token(url) else url
         return
     with EmbeddedPostgres(settings.data_directory / "postgres") as url:
         yield url

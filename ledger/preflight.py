@@ -5,7 +5,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import AsyncConnection, errors, sql
 
-from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable, Url, url_now
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from eventstore.statements import statement
@@ -56,7 +56,7 @@ _GUARDS = (
 
 
 async def inspect(  # noqa: PLR0913 - all by name
-    url: str,
+    url: Url,
     *,
     head: str,
     deployed: bool,
@@ -71,7 +71,7 @@ async def inspect(  # noqa: PLR0913 - all by name
     """
     try:
         connection = await AsyncConnection.connect(
-            url, autocommit=True, client_encoding="utf8", connect_timeout=CONNECT_TIMEOUT
+            await url_now(url), autocommit=True, client_encoding="utf8", connect_timeout=CONNECT_TIMEOUT
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(str(error)) from error
@@ -97,7 +97,7 @@ async def inspect(  # noqa: PLR0913 - all by name
 
 
 async def ensure_fit(  # noqa: PLR0913 - all by name
-    url: str,
+    url: Url,
     *,
     head: str,
     deployed: bool,

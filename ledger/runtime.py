@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, ExitStack
 import structlog
 
 from eventstore.appender import Appender
-from eventstore.database import Database
+from eventstore.database import Database, Url
 from eventstore.errors import LedgerError
 from eventstore.group_commit import Limits
 from eventstore.recipients import RecipientKeys
@@ -155,7 +155,7 @@ class Ledger:
             max_items=settings.max_items,
         )
 
-    async def _open_sealing(self, parts: AsyncExitStack, url: str, role: str | None) -> None:
+    async def _open_sealing(self, parts: AsyncExitStack, url: Url, role: str | None) -> None:
         """Seal from now on, on a connection apart: sealing never waits for callbacks, nor they for it."""
         settings = self.settings
         if settings.seal_every == 0:

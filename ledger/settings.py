@@ -47,7 +47,9 @@ class DatabaseSettings(BaseSettings):
         "local", description="where the service runs; every value but `local` counts as deployed"
     )
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL; without it, locally, the service starts its own"
+        None,
+        description="PostgreSQL; without it, locally, the service starts its own, and without a password "
+        "it brings an Entra token to a server of Azure's",
     )
     migration_database_url: SecretStr | None = Field(
         None, description="PostgreSQL as the owner of the schema; `DATABASE_URL` unless given"

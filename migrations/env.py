@@ -6,12 +6,14 @@ the embedded one. A caller that already has a connection hands it over in
 `config.attributes["connection"]`.
 """
 
+import asyncio
 from contextlib import ExitStack
 
 import psycopg
 from alembic import context
 from sqlalchemy import Connection, NullPool, create_engine, text
 
+from eventstore.database import url_now
 from ledger.database_url import database_url
 from ledger.metadata import METADATA
 from ledger.settings import DatabaseSettings
@@ -57,7 +59,9 @@ def online() -> None:
     with ExitStack() as stack:
         url = stack.enter_context(database_url(DatabaseSettings.load(), migrating=True))
         engine = create_engine(
-            "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(asyncio.run(url_now(url))),
+            poolclass=NullPool,
         )
         migrate(stack.enter_context(engine.connect()))
 

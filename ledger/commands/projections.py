@@ -12,7 +12,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable
+from eventstore.database import CONNECT_TIMEOUT, DatabaseUnavailable, url_now
 from eventstore.errors import LedgerError
 from ledger.commands.progress import progress_bars
 from ledger.commands.terminal import err, out, plain_errors
@@ -93,7 +93,10 @@ def connected(*, migrating: bool) -> Iterator[psycopg.Connection]:
         fitness = asyncio.run(ensure_fit(url, head=head(), deployed=False, allow_unsafe=True))
         try:
             connection = psycopg.connect(
-                url, autocommit=True, connect_timeout=CONNECT_TIMEOUT, client_encoding="utf8"
+                asyncio.run(url_now(url)),
+                autocommit=True,
+                connect_timeout=CONNECT_TIMEOUT,
+                client_encoding="utf8",
             )
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(str(error)) from error

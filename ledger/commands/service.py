@@ -1,11 +1,13 @@
 """`init`, `migrate`, `serve`, `health`: set the service up, run it, and ask how it is."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
+from eventstore.database import url_now
 from ledger import migration, server
 from ledger.commands.terminal import err, out, plain_errors
 from ledger.database_url import database_url
@@ -40,7 +42,7 @@ def migrate(
     with plain_errors():
         settings = DatabaseSettings.load()
         with database_url(settings, migrating=True) as url:
-            for warning in migration.migrate(url, revision):
+            for warning in migration.migrate(asyncio.run(url_now(url)), revision):
                 err.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     out.print(
         f"The database is at revision {migration.head() if revision == 'head' else revision}.",
