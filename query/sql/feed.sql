@@ -5,10 +5,11 @@ SELECT
 FROM (
     SELECT
         leaves.index, leaves.hash, entries.*,
-        sum(octet_length(entries.body)) OVER (ORDER BY leaves.index) - octet_length(entries.body) AS bytes_before
+        sum(coalesce(octet_length(entries.body), 0)) OVER (ORDER BY leaves.index)
+            - coalesce(octet_length(entries.body), 0) AS bytes_before
     FROM leaves
     JOIN entries USING (entry_id)
     WHERE leaves.index >= %(start)s::bigint AND leaves.index < least(%(start)s::bigint + %(limit)s, %(public)s)
 ) AS page
-WHERE coalesce(bytes_before, 0) < %(most_bytes)s
+WHERE bytes_before < %(most_bytes)s
 ORDER BY index

@@ -1,6 +1,8 @@
 """Entries written by hand, transaction by transaction, and what a test needs to seal them."""
 
+import asyncio
 import itertools
+import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg import AsyncConnection
 
 from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
@@ -56,6 +59,34 @@ def write(connection: psycopg.Connection, number: int = 1) -> list[UUID]:
     ids = [new_id() for _ in range(number)]
     connection.cursor().executemany(INSERT, [(one,) for one in ids])
     return ids
+
+
+class Writers:
+    """Writers whose transactions do what a database sees: some take long, some are rolled back."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.committed: set[UUID] = set()
+        self.aborted: set[UUID] = set()
+        self.slow = 0
+        self._chance = chance
+
+    async def write(self, url: str, *, transactions: int = 60) -> None:
+        """Write as one of them: 1% of the transactions take 1.5 s, and 10% are rolled back."""
+        chance = self._chance
+        async with await AsyncConnection.connect(url) as connection:
+            for _ in range(transactions):
+                ids = [new_id() for _ in range(chance.randint(1, 4))]
+                for one in ids:
+                    await connection.execute(INSERT, [one])
+                if chance.random() < 0.01:
+                    self.slow += 1
+                    await asyncio.sleep(1.5)
+                if chance.random() < 0.1:
+                    await connection.rollback()
+                    self.aborted.update(ids)
+                else:
+                    await connection.commit()
+                    self.committed.update(ids)
 
 
 def leaves(url: str) -> list[UUID]:

@@ -1,7 +1,6 @@
 """The sealer gives every committed entry one index, whatever order transactions end in."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from hashlib import sha256
@@ -10,16 +9,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection, errors
+from psycopg import errors
 
 from eventstore import leaf, merkle, sealer, sealer_state, tiles
 from eventstore.database import Database, LedgerConnection
 from eventstore.leaf import Leaf
 from eventstore.sealer import seal, sweep
-from eventstore.sealer_state import State, change, hold, read_state
+from eventstore.sealer_state import change, hold, read_state
 from ledger.preflight import SERVICE_ROLE
 from tests.support.database import at, execute
-from tests.support.sealing import INSERT, entries, leaves, new_id, write
+from tests.support.sealing import leaves, new_id, write
 
 ALWAYS = timedelta(0)
 
@@ -167,67 +166,6 @@ async def test_more_than_one_transaction_seals_is_sealed_by_several(
     slow.commit()
     await seal(database, most=10)
     assert leaves(database_url) == written + held
-
-
-async def write_as_told(
-    url: str, chance: random.Random, committed: set[object], aborted: set[object]
-) -> None:
-    """Write 60 transactions, of which 1% take 1.5 s and 10% are rolled back."""
-    async with await AsyncConnection.connect(url) as connection:
-        for _ in range(60):
-            ids = [new_id() for _ in range(chance.randint(1, 4))]
-            for one in ids:
-                await connection.execute(INSERT, [one])
-            if chance.random() < 0.01:
-                await asyncio.sleep(1.5)
-            if chance.random() < 0.1:
-                await connection.rollback()
-                aborted.update(ids)
-            else:
-                await connection.commit()
-                committed.update(ids)
-
-
-async def test_ten_writers_slow_aborted_and_a_sealer_that_crashes_lose_nothing_and_repeat_nothing(
-    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chance = random.Random(7)  # noqa: S311 - which transactions are slow, not a secret
-    committed: set[object] = set()
-    aborted: set[object] = set()
-
-    async def crashes(connection: LedgerConnection, state: State, **changes: Any) -> None:
-        await change(connection, state, **changes)
-        if chance.random() < 0.3:
-            raise ConnectionAbortedError("the sealer crashed before its commit")
-
-    monkeypatch.setattr(sealer, "change", crashes)
-    seen: list[object] = []
-    crashed = 0
-
-    async def seals() -> None:
-        nonlocal crashed
-        while True:
-            try:
-                await seal(database)
-            except ConnectionAbortedError:
-                crashed += 1
-            now = leaves(database_url)
-            assert now[: len(seen)] == seen, "an index never changes"
-            seen[:] = now
-            await asyncio.sleep(0.01)
-
-    sealing = asyncio.create_task(seals())
-    await asyncio.gather(*(write_as_told(database_url, chance, committed, aborted) for _ in range(10)))
-    sealing.cancel()
-    monkeypatch.undo()
-    await asyncio.gather(sealing, return_exceptions=True)
-    assert sealing.cancelled() or sealing.exception() is None
-    await seal(database)
-    sealed = leaves(database_url)
-    assert crashed
-    assert aborted
-    assert len(sealed) == len(set(sealed))
-    assert set(sealed) == committed == entries(database_url)
 
 
 # Several sealers

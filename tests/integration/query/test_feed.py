@@ -1,7 +1,9 @@
 """The feed shows every public entry once, in the order of its index; proofs and checkpoint go no further."""
 
+import asyncio
 import base64
 import hmac
+import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
@@ -14,16 +16,18 @@ import psycopg
 import pytest
 from asgi_lifespan import LifespanManager
 
+from eventstore import checkpoints, sealer
 from eventstore.checkpoints import SIGN_EVERY, Seals
-from eventstore.database import Database
+from eventstore.database import Database, LedgerConnection
 from eventstore.notes import read_checkpoint
+from eventstore.sealer_state import State, change
 from eventstore.sealing import Sealing
 from ledger.app import create_app
 from ledger.preflight import SERVICE_ROLE
 from ledger.settings import Settings
 from query import feed
-from tests.support.database import execute
-from tests.support.sealing import leaves, seals_in, write
+from tests.support.database import at, execute
+from tests.support.sealing import Writers, entries, leaves, seals_in, write
 from tests.support.supplier import AUDITOR_API_KEY, HMAC_SECRET, body, delivered, signed
 
 AUDITOR = {"x-api-key": AUDITOR_API_KEY}
@@ -138,14 +142,95 @@ async def test_an_entry_that_commits_late_is_neither_skipped_nor_shown_twice(
     assert ids == [early, late]
 
 
-async def test_a_page_ends_when_its_bodies_are_many_bytes(
-    client: httpx.AsyncClient, sealing: Sealing, monkeypatch: pytest.MonkeyPatch
+async def follow(client: httpx.AsyncClient, chance: random.Random, sealed: asyncio.Event) -> list[UUID]:
+    """Read page after page, to the end once all is sealed; return the entries as they came."""
+    seen: list[UUID] = []
+    cursor: dict[str, str] = {}
+    while True:
+        last = sealed.is_set()
+        told = await page(client, limit=chance.randint(1, 50), **cursor)
+        assert [one["index"] for one in told["data"]] == [len(seen) + n for n in range(len(told["data"]))]
+        seen += [UUID(one["entryId"]) for one in told["data"]]
+        if told["cursor"] is not None:
+            cursor = {"after": told["cursor"]}
+        if last and not told["data"]:
+            return seen
+        await asyncio.sleep(0)
+
+
+async def seal_and_crash(
+    sealing: Sealing, chance: random.Random, written: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Seal again and again, once more after the last commit; return how often it crashed before its own."""
+    crashed = 0
+
+    async def crashes(connection: LedgerConnection, state: State, **changes: Any) -> None:
+        await change(connection, state, **changes)
+        if chance.random() < 0.2:
+            raise ConnectionAbortedError("the sealer crashed before its commit")
+
+    for module in (sealer, checkpoints):
+        monkeypatch.setattr(module, "change", crashes)
+    last = False
+    while not last:
+        last = written.is_set()
+        try:
+            await sealing.once(now=True)
+        except ConnectionAbortedError:
+            crashed += 1
+            last = False
+        await asyncio.sleep(0.01)
+    return crashed
+
+
+async def test_ten_writers_slow_and_aborted_and_a_sealer_that_crashes_lose_nothing_and_repeat_nothing(
+    client: httpx.AsyncClient, sealing: Sealing, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A reader who follows all the while has every committed entry once, in the order of the index.
+
+    A transaction of another database of the cluster stays open from before the first entry to the end.
+    """
+    chance = random.Random(7)  # noqa: S311 - which transactions are slow, not a secret
+    writers, written, sealed = Writers(chance), asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        await asyncio.gather(*(writers.write(database_url) for _ in range(10)))
+        written.set()
+
+    async def seal() -> int:
+        crashed = await seal_and_crash(sealing, chance, written, monkeypatch)
+        sealed.set()
+        return crashed
+
+    with psycopg.connect(at(database_url, "postgres")) as elsewhere:
+        elsewhere.execute("SELECT pg_current_xact_id()")
+        _, crashed, seen = await asyncio.gather(write(), seal(), follow(client, chance, sealed))
+        elsewhere.rollback()
+    assert crashed
+    assert writers.slow
+    assert writers.aborted
+    assert len(seen) == len(set(seen))
+    assert set(seen) == writers.committed == entries(database_url)
+    assert seen == leaves(database_url)
+
+
+async def test_a_page_ends_when_its_bodies_are_many_bytes_and_the_next_goes_on_there(
+    client: httpx.AsyncClient, sealing: Sealing, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever of them was erased since: what has no bytes is not shown before what has."""
     for number in range(4):
         await post(client, body(delivered(key=f"key-{number}")))
+    with psycopg.connect(database_url) as connection:
+        blank = "INSERT INTO entries (entry_id, kind, client_id, received_at, rules)"
+        connection.execute(f"{blank} VALUES (gen_random_uuid(), 'callback', 'notify', now(), 1)")
     await sealing.once(now=True)
     monkeypatch.setattr(feed, "MOST_BYTES", len(body(delivered(key="key-0"))) + 1)
-    assert len((await page(client))["data"]) == 2
+    pages = []
+    cursor: dict[str, str] = {}
+    while (told := await page(client, **cursor))["data"]:
+        pages.append([one["index"] for one in told["data"]])
+        cursor = {"after": told["cursor"]}
+    assert pages == [[0, 1], [2, 3], [4]]
 
 
 @pytest.mark.parametrize(
