@@ -17,11 +17,10 @@ from eventstore import merkle
 from eventstore.anchors import Anchors
 from eventstore.database import Database, LedgerConnection
 from eventstore.durable import committed, transact
-from eventstore.errors import LedgerError
 from eventstore.notes import Checkpoint, InvalidNote, SigningKey, VerifyingKey, read_checkpoint
 from eventstore.sealer_state import State, change, hold, read_state
 from eventstore.statements import statement
-from eventstore.tiles import hashes_for
+from eventstore.tiles import LogInconsistent, hashes_for
 
 SIGN_EVERY = timedelta(seconds=30)
 """Between two checkpoints, where the ledger grows."""
@@ -31,10 +30,6 @@ SIGN_AT = 10_000
 
 _PUBLISHED_AT_ONCE = 1000
 """Checkpoints that are read at a time to be published, after the anchors were out of reach for long."""
-
-
-class LogInconsistent(LedgerError):
-    """The ledger is not what was signed or published before: nothing more is sealed until that is settled."""
 
 
 class Seals(NamedTuple):
@@ -114,14 +109,29 @@ async def publish(database: Database, seals: Seals) -> int:
 async def _check(connection: LedgerConnection, state: State, seals: Seals) -> None:
     if state.incarnation is None:
         return
-    origin = seals.origin(state.incarnation)
-    note = await asyncio.to_thread(seals.anchors.latest, origin)
+    note = await asyncio.to_thread(seals.anchors.latest, seals.origin(state.incarnation))
+    anchored = await compare(connection, state, seals, note)
+    if note is None or anchored is None:
+        return
+    if anchored.size > state.signed_size:  # anchored by a database that was put back a little
+        await _keep(connection, state.incarnation, anchored, note)
+        await change(connection, state, signed_size=anchored.size, published_size=anchored.size)
+
+
+async def compare(
+    connection: LedgerConnection, state: State, seals: Seals, note: str | None
+) -> Checkpoint | None:
+    """Hold the log against its newest anchor, None where there is none, and return what that says.
+
+    Raises `LogInconsistent` as `check` does.
+    """
+    origin = seals.origin(state.incarnation or "")
     if note is None:
         if state.published_size:
             raise LogInconsistent(
                 f"{state.published_size} entries were published, but {origin} has no anchor"
             )
-        return
+        return None
     anchored = _believed(note, seals, origin)
     if anchored.size > state.size:
         raise LogInconsistent(f"{anchored.size} entries are anchored, the log has {state.size}")
@@ -132,9 +142,7 @@ async def _check(connection: LedgerConnection, state: State, seals: Seals) -> No
         raise LogInconsistent(
             f"the root of the first {anchored.size} entries is not the one that is anchored"
         )
-    if anchored.size > state.signed_size:  # anchored by a database that was put back a little
-        await _keep(connection, state.incarnation, anchored, note)
-        await change(connection, state, signed_size=anchored.size, published_size=anchored.size)
+    return anchored
 
 
 async def _last(connection: LedgerConnection, state: State, seals: Seals) -> Checkpoint | None:

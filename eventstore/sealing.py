@@ -9,11 +9,12 @@ import structlog
 
 from eventstore import checkpoints, sealer
 from eventstore.anchors import AnchorConflict
-from eventstore.checkpoints import LogInconsistent, Seals
+from eventstore.checkpoints import Seals
 from eventstore.database import Database, LedgerConnection
 from eventstore.durable import committed
 from eventstore.errors import LedgerError
 from eventstore.sealer_state import change, hold, read_state
+from eventstore.tiles import LogInconsistent
 
 SWEEP_EVERY = timedelta(days=1)
 """Between two looks for entries that were missed."""

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from eventstore import merkle
+from eventstore.errors import LedgerError
 from eventstore.statements import statement
 
 HEIGHT = 8
@@ -20,8 +21,15 @@ WIDTH = 1 << HEIGHT
 """Hashes in a full tile."""
 
 
+class LogInconsistent(LedgerError):
+    """The ledger is not what was signed or published before: nothing more is sealed until that is settled."""
+
+
 async def hashes_for(connection: AsyncConnection[Any], ranges: Iterable[merkle.Range]) -> merkle.Hashes:
-    """Return what gives the hash of each perfect subtree in some ranges of leaves, all of them sealed."""
+    """Return what gives the hash of each perfect subtree in some ranges of leaves, all of them sealed.
+
+    That raises `LogInconsistent` where leaves are gone.
+    """
     subtrees = (part for one in ranges for part in merkle.perfect_subtrees(*one))
     wanted = sorted({_place(*part)[:2] for part in subtrees})
     read = await read_tiles(connection, wanted)
@@ -30,7 +38,7 @@ async def hashes_for(connection: AsyncConnection[Any], ranges: Iterable[merkle.R
         level, tile, first, many = _place(height, index)
         found = read[level, tile][first : first + many]
         if len(found) < many:
-            raise AssertionError(f"the leaves of height {height}, index {index} are not all sealed")
+            raise LogInconsistent(f"of the {WIDTH} hashes of tile {tile}, level {level}, some are gone")
         return merkle.perfect_root(found)
 
     return hashed

@@ -25,6 +25,7 @@ from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
 from ledger import health, sign_in
 from ledger.attempts import Attempts
+from ledger.inspection import Inspection
 from ledger.issued_keys import IssuedKeys, read_keys
 from ledger.runtime import Ledger, kept_secrets
 from ledger.security import Callers, ring
@@ -179,7 +180,12 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     visitor = sign_in.signed_in(sessions, log_access)
     sign_in_page = SignInPage(pages, sessions)
     app.include_router(sign_in.routes(sign_in_page, sessions, callers, Attempts(), visitor))
-    sight = Sight(lambda: ledger.database, recipients, verifies)
+    sight = Sight(
+        lambda: ledger.database,
+        recipients,
+        verifies,
+        Inspection(lambda: ledger.database, settings),
+    )
     app.include_router(pages_routes.routes(sight, pages, visitor))
     _answer_errors(app, pages)
     _ask_to_sign_in(app, sign_in_page)

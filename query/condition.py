@@ -1,6 +1,6 @@
 """Tells how the ledger is: what it holds, when it last grew and was sealed, and what waits in quarantine."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from psycopg.rows import args_row
@@ -11,11 +11,17 @@ from eventstore.statements import statement
 LONGEST = "10s"
 """How long the database may count before it is stopped."""
 
+MOST = 100_000
+"""Entries without an index that are counted."""
+
 
 class Condition(NamedTuple):
     """How the ledger is; fields stand in the order of the columns of `sql/condition.sql`."""
 
-    entries: int
+    unsealed: int
+    """Entries that wait for their index, counted up to `MOST`."""
+    unsealed_since: datetime | None
+    """When the first of them was recorded."""
     grew_at: datetime | None
     bytes: int
     quarantined: int
@@ -30,9 +36,19 @@ class Condition(NamedTuple):
     told_at: datetime
 
     @property
-    def unsealed(self) -> int:
-        """Entries that wait for their index."""
-        return max(self.entries - self.sealed, 0)
+    def entries(self) -> int:
+        """All entries."""
+        return self.sealed + self.unsealed
+
+    @property
+    def at_least(self) -> bool:
+        """Whether more entries than were counted wait for their index."""
+        return self.unsealed == MOST
+
+    @property
+    def lag(self) -> timedelta | None:
+        """How long the first of those that wait has waited."""
+        return None if self.unsealed_since is None else self.told_at - self.unsealed_since
 
 
 async def condition(database: Database) -> Condition:
@@ -42,7 +58,7 @@ async def condition(database: Database) -> Condition:
         connection.cursor(row_factory=args_row(Condition)) as cursor,
     ):
         await cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST}'")
-        await cursor.execute(statement("query", "condition"))
+        await cursor.execute(statement("query", "condition"), {"most": MOST})
         found = await cursor.fetchone()
     if found is None:
         raise AssertionError("migrations make these rows, and nobody may delete them")

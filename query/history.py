@@ -69,6 +69,18 @@ async def message_history(database: Database, question: Question) -> History | N
     return history_of(question, records, channels, told)
 
 
+async def differing(database: Database, message_id: str) -> list[tuple[str, str]]:
+    """Return each table of the read model, and channel, whose row of a message is not what its events give.
+
+    One statement sees one moment, so what arrives meanwhile makes no difference.
+    """
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            asking("differing").encode(), parameters_of(Question(message_id, limit=1))
+        )
+        return await cursor.fetchall()
+
+
 def history_of(question: Question, records: Rows, channels: Rows, told: Sequence[Told]) -> History:
     """Return the answer to a question, from the rows of `message_at`, `channels_at` and `timeline`."""
     held = dict(_held(records, channels))

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,15 @@ def shown_moment(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(instant(moment), text)
 
 
+def duration(span: timedelta) -> str:
+    """Return a span of time for people, in its largest unit."""
+    seconds = max(span.total_seconds(), 0)
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
 def colour(status: str) -> str:
     """Return the colour of a status's tag."""
     return _COLOURS.get(status, "blue")
@@ -111,6 +120,7 @@ def templates() -> Environment:
         "moment": shown_moment,
         "instant": instant,
         "colour": colour,
+        "duration": duration,
         "in_path": in_path,
         "thousands": lambda number: f"{number:,}",
     }

@@ -1,9 +1,11 @@
 """The routes of the auditors' pages, but for signing in, which is the business of who keeps the keys."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -14,11 +16,12 @@ from query.condition import condition
 from query.cuts import Question, question
 from query.evidence import Evidence, Verification, Verifies, evidence
 from query.filters import InvalidQuery, from_parameters, refuse_unknown, unique
-from query.history import message_history
+from query.history import differing, message_history
 from query.history_models import EntryShown, StatedShown, TimelineAnswer
 from query.overview import Outcome, asked_period, overview
 from query.pages import chart
 from query.pages.forms import read_form, require_token
+from query.pages.inspection import Found, Inspection, Proof
 from query.pages.lanes import laid_out, lanes_of
 from query.pages.page import Pages, in_path, shown_body
 from query.pages.visitor import Visitor
@@ -74,6 +77,8 @@ class Sight(NamedTuple):
     recipients: RecipientKeys
     verifies: Verifies
     """Tells of a kept signature whether its secret still verifies it."""
+    inspection: Inspection
+    """Looks at what is shown as the auditor's verifier does."""
 
 
 class Asking(NamedTuple):
@@ -84,6 +89,20 @@ class Asking(NamedTuple):
     """The times of the cut as they were written, by field."""
     problems: Mapping[str, str]
     """What is wrong with them, by field; where anything is, the question is the one without a cut."""
+
+
+class Altered(NamedTuple):
+    """What of a message is not as it was sealed."""
+
+    shown: Sequence[Found]
+    """In the records that clients are shown."""
+    by_entry: Mapping[UUID, Sequence[Found]]
+    """In the entries of its timeline, and in what was derived from them."""
+
+    @property
+    def all(self) -> list[Found]:
+        """All of it."""
+        return [*self.shown, *chain.from_iterable(self.by_entry.values())]
 
 
 def routes(sight: Sight, pages: Pages, signed_in: SignedIn) -> APIRouter:
@@ -165,15 +184,19 @@ def _evidence(router: APIRouter, sight: Sight, pages: Pages, signed_in: SignedIn
         history = await message_history(sight.database(), asking.question)
         if history is None:
             raise HTTPException(404)
-        return _message_page(pages, visitor, asking, TimelineAnswer.of(asking.question, history))
+        altered = await _altered(sight, message_id, {one.told.entry_id for one in history.steps})
+        answer = TimelineAnswer.of(asking.question, history)
+        return _message_page(pages, visitor, asking, answer, altered)
 
     @router.get("/entries/{entry_id}")
     async def entry(entry_id: str, visitor: Auditor) -> Response:
         """Show an entry as evidence: the request as received, and whether its signature verifies now."""
-        found = await evidence(sight.database(), entry_id, sight.verifies)
-        if found is None:
-            raise HTTPException(404)
-        return _entry_page(pages, visitor, found)
+        shown = await evidence(sight.database(), entry_id, sight.verifies)
+        if shown is None:
+            return await _missing_entry(pages, visitor, sight.inspection, entry_id)
+        found = await sight.inspection.entries([shown.entry.entry_id])
+        proof = await sight.inspection.proof(shown.entry.entry_id)
+        return _entry_page(pages, visitor, shown, found.get(shown.entry.entry_id, ()), proof)
 
 
 def _ledger(router: APIRouter, sight: Sight, pages: Pages, signed_in: SignedIn) -> None:
@@ -196,6 +219,7 @@ def _ledger(router: APIRouter, sight: Sight, pages: Pages, signed_in: SignedIn) 
             visitor=visitor,
             here="ledger",
             condition=told,
+            anchored=await sight.inspection.anchored(),
             size=_bytes(told.bytes),
             quarantined_size=_bytes(told.quarantined_bytes),
         )
@@ -206,6 +230,7 @@ def _message_page(
     visitor: Visitor,
     asking: Asking,
     answer: TimelineAnswer,
+    altered: Altered,
 ) -> Response:
     path = f"{PREFIX}/messages/{in_path(asking.question.message_id)}"
     following = answer.links.next.partition("?")[2] if answer.links is not None else ""
@@ -224,6 +249,7 @@ def _message_page(
         references=list(dict.fromkeys(one.message_reference for one in steps if one.message_reference)),
         lanes=lanes_of(steps),
         rows=laid_out(steps),
+        altered=altered,
         paged=asking.question.after is not None,
         next_page=f"{path}?{following}" if following else None,
         first_page=f"{path}?{urlencode(asking.cuts)}" if asking.cuts else path,
@@ -276,18 +302,46 @@ def _told(error: InvalidQuery) -> str:
     return f"This {told}"
 
 
-def _entry_page(pages: Pages, visitor: Visitor, found: Evidence) -> Response:
-    body = found.entry.body
+async def _altered(sight: Sight, message_id: str, entry_ids: Collection[UUID]) -> Altered:
+    """Look for what somebody changed behind the ledger's back, of what a message's page shows."""
+    told = "clients are shown what the ledger does not say; `status-ledger rebuild` mends it"
+    shown = [
+        Found("status.differs", f"{table} {channel}".rstrip(), told)
+        for table, channel in await differing(sight.database(), message_id)
+    ]
+    return Altered(shown, await sight.inspection.entries(entry_ids))
+
+
+async def _missing_entry(pages: Pages, visitor: Visitor, inspection: Inspection, entry_id: str) -> Response:
+    """Tell of an entry that was there once what is known of it; raises 404 where nothing is."""
+    try:
+        asked = UUID(entry_id)
+    except ValueError:
+        raise HTTPException(404) from None
+    found = await inspection.entries([asked])
+    if not found:
+        raise HTTPException(404)
+    return pages.page(
+        "missing_entry", visitor=visitor, code=404, here="search", entry_id=asked, found=found[asked]
+    )
+
+
+def _entry_page(
+    pages: Pages, visitor: Visitor, shown: Evidence, found: Sequence[Found], proof: Proof
+) -> Response:
+    body = shown.entry.body
     return pages.page(
         "entry",
         visitor=visitor,
         here="search",
-        entry=EntryShown.of(found._replace(stated=[])),
-        verification=VERIFICATIONS[found.verification],
+        entry=EntryShown.of(shown._replace(stated=[])),
+        found=found,
+        proof=proof,
+        verification=VERIFICATIONS[shown.verification],
         stated=[
-            StatedShown(**one._asdict() | {"digest": one.digest.hex()}) for one in found.stated[:MOST_STATED]
+            StatedShown(**one._asdict() | {"digest": one.digest.hex()}) for one in shown.stated[:MOST_STATED]
         ],
-        stated_left_out=len(found.stated[MOST_STATED:]),
+        stated_left_out=len(shown.stated[MOST_STATED:]),
         body=shown_body(body[:MOST_BYTES]) if body is not None else None,
         body_left_out=len(body[MOST_BYTES:]) if body is not None else 0,
     )

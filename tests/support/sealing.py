@@ -16,6 +16,7 @@ from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
 from eventstore.identifiers import time_ordered_uuid
 from eventstore.notes import SigningKey
+from ledger.audit.guards import TRIGGERS
 from tests.support.database import execute
 
 LEDGER = "ledger.test/status-ledger"
@@ -87,6 +88,13 @@ class Writers:
                 else:
                     await connection.commit()
                     self.committed.update(ids)
+
+
+def tampered(url: str, *statements: str) -> None:
+    """Do as a superuser, and leave the guards as they were."""
+    off = [f"ALTER TABLE {table} DISABLE TRIGGER {trigger}" for table, trigger in TRIGGERS]
+    on = [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}" for table, trigger in TRIGGERS]
+    execute(url, *off, *statements, *on)
 
 
 def leaves(url: str) -> list[UUID]:

@@ -10,11 +10,12 @@ import pytest
 
 from eventstore import checkpoints
 from eventstore.anchors import AnchorConflict, AnchorsUnavailable, Folder
-from eventstore.checkpoints import LogInconsistent, Seals, latest_published
+from eventstore.checkpoints import Seals, latest_published
 from eventstore.database import Database
 from eventstore.notes import Checkpoint, SigningKey, read_checkpoint
 from eventstore.sealer_state import State, read_state
 from eventstore.sealing import Sealing
+from eventstore.tiles import LogInconsistent
 from ledger.preflight import SERVICE_ROLE
 from tests.support.database import execute
 from tests.support.sealing import KEY, LEDGER, Clock, leaves, seals_in, write
@@ -200,6 +201,18 @@ async def test_nothing_is_signed_that_does_not_follow_from_what_was_signed(
     with pytest.raises(LogInconsistent, match="does not contain the 3 that were signed"):
         await sealing.once(now=True)
     assert execute(database_url, "SELECT count(*) FROM checkpoints") == [(1,)]
+
+
+async def test_a_log_whose_leaves_are_gone_is_an_alarm(
+    sealing: Sealing, database: Database, database_url: str, seals: Seals
+) -> None:
+    append(database_url, 3)
+    await sealing.once(now=True)
+    forge(database_url, "DELETE FROM leaves WHERE index = 1")
+    append(database_url)
+    for one in (sealing, Sealing(database, seals)):
+        with pytest.raises(LogInconsistent):
+            await one.once(now=True)
 
 
 async def test_a_database_put_back_before_an_anchor_seals_nothing_and_takes_entries(

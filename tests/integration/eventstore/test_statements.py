@@ -41,7 +41,7 @@ RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
 RUN_BY_ANOTHER |= {"eventstore/accesses": AUDITOR_ROLE, "eventstore/erase": ERASER_ROLE}
 """Who runs a statement, where it is not the service itself."""
 
-AT_A_CUT = ("message_at", "channels_at", "timeline")
+AT_A_CUT = ("message_at", "channels_at", "differing", "timeline")
 """What is asked of one message at a cut: `query/sql/cut.sql` and a file of its own are one statement."""
 
 OVER_EVENTS = {name: text for name, text in folds().items() if not name.startswith("fold_")}

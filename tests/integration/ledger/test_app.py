@@ -216,7 +216,7 @@ async def test_another_method_is_405_and_names_the_right_one(unopened: Settings)
 ANSWERS = {
     "eventstore.anchors.AnchorConflict": 500,
     "eventstore.anchors.AnchorsUnavailable": 500,
-    "eventstore.checkpoints.LogInconsistent": 500,
+    "eventstore.tiles.LogInconsistent": 500,
     "eventstore.notes.InvalidNote": 500,
     "eventstore.sealer.ServerChanged": 500,
     "eventstore.sealer_state.OvertakenSealer": 500,

@@ -19,7 +19,6 @@ from eventstore.sealing import Sealing
 from ledger.audit import leaves as leaves_of
 from ledger.audit.bundles import Bundle, read_anchors
 from ledger.audit.findings import Erased, Finding
-from ledger.audit.guards import TRIGGERS
 from ledger.audit.notes import Key, NotProven, read_key
 from ledger.audit.proofs import verify_proof
 from ledger.audit.verify import verify
@@ -28,7 +27,7 @@ from ledger.cli import app as command_line
 from ledger.preflight import SERVICE_ROLE
 from tests.support.client import BATCH, KEY, batch, message, nhs_numbers
 from tests.support.database import execute
-from tests.support.sealing import Clock, leaves, seals_in
+from tests.support.sealing import Clock, leaves, seals_in, tampered
 from tests.support.supplier import body, delivered, item, signed
 
 
@@ -52,9 +51,7 @@ class Ledger:
 
     def tamper(self, *statements: str) -> None:
         """Do as a superuser, and leave the guards as they were."""
-        off = [f"ALTER TABLE {table} DISABLE TRIGGER {trigger}" for table, trigger in TRIGGERS]
-        on = [f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}" for table, trigger in TRIGGERS]
-        execute(self.url, *off, *statements, *on)
+        tampered(self.url, *statements)
 
     async def seal(self) -> None:
         async with Database(self.url, role=SERVICE_ROLE, connections=1) as database:
