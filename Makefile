@@ -60,8 +60,8 @@ check-infra: $(READY) ## Check infrastructure, pipelines and container; nothing 
 	else echo "check-infra: skipped, for its packages could not be installed"; fi
 
 .PHONY: bench
-bench: $(READY) ## Measure callbacks a second beside a bare INSERT (needs wrk)
-	$(BIN)/python -m benchmarks.intake
+bench: $(READY) ## Measure the service beside its limits, in 3 minutes (FULL=1 takes longer; needs wrk)
+	$(BIN)/python -m benchmarks $(if $(FULL),--full) $(ROWS)
 
 .PHONY: lock
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11

@@ -33,10 +33,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.asking import Outcome, ask
-from benchmarks.intake import service
 from benchmarks.population import CLINIC, COUNTY, NATIONAL, SURGERY, fill
 from benchmarks.questions import questions
 from benchmarks.rebuilding import Pauses, rebuild_beside_traffic
+from benchmarks.service import service
 from benchmarks.steady import steady_callbacks
 from eventstore.caller import Scope
 from eventstore.database import Database

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psycopg
 
 from benchmarks.bodies import bodies
-from benchmarks.intake import API_KEY, SECRET
+from benchmarks.service import API_KEY, SECRET
 from ingest.signature import SigningSecrets
 from ledger.commands.progress import progress_bars
 from projections.projection import CURRENT_STATUS

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.bodies import bodies
-from benchmarks.intake import API_KEY, HERE, SECRET
 from benchmarks.population import COUNTY, NATIONAL, REGIONAL
+from benchmarks.service import API_KEY, HERE, SECRET
 from ingest.signature import SigningSecrets
 
 CONNECTIONS = 16
@@ -60,7 +60,7 @@ def steady_callbacks(url: str, port: int, rate: int, seconds: int) -> Iterator[T
         pause = CONNECTIONS * 1000 / rate - LATENCY_MS
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(HERE / "wrk.lua")]
         command += [f"http://127.0.0.1:{port}", "--", str(lines), API_KEY, f"{pause:.0f}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:  # noqa: S603 - on loopback
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
             try:
                 yield traffic
             finally:

@@ -1,0 +1,150 @@
+"""The ground that everything is measured on: one PostgreSQL on disk, its databases, and a service on one."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from benchmarks.service import Service, running
+from ledger.embedded import EmbeddedPostgres
+from ledger.migration import migrate
+
+SETTINGS = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "15min",
+}
+"""What the server is told beyond PostgreSQL's defaults; commits are durable."""
+
+SEALING_KEY = "benchmark-sealing-key-of-32-characters"
+TEMPORARY = Path("/var/tmp")  # noqa: S108 - a folder of our own in it; /tmp is in memory on some systems
+IN_MEMORY = ("tmpfs", "ramfs")
+PATIENCE = 60.0
+"""Seconds for the sealer to come to the end of what was recorded."""
+
+
+class Ground:
+    """A server, a database for each purpose, one service at a time; `lent` makes and removes all of it."""
+
+    def __init__(self, postgres: str, folder: Path, seconds: float) -> None:
+        """Take the server's URL, a folder for files, and how long a measurement takes."""
+        self.folder = folder
+        self.seconds = seconds
+        self.peak: dict[int, float] = {}
+        """Callbacks a second as they were measured last, by the number of workers."""
+        self._postgres = postgres
+        self._databases: dict[str, str] = {}
+        self._serving: tuple[tuple[str, int], Service, ExitStack] | None = None
+        self._seeds = int(time.time()) % 1_000_000 * 1000
+
+    @property
+    def requests(self) -> Path:
+        """The file for the next load."""
+        return self.folder / "requests.txt"
+
+    def seed(self) -> int:
+        """Return a seed that no load of this ground had before."""
+        self._seeds += 1
+        return self._seeds
+
+    def database(self, name: str, prepare: Callable[[str], object] = migrate) -> str:
+        """Return the URL of a database, made and prepared where it is asked for first."""
+        if name not in self._databases:
+            url = make_conninfo(self._postgres, dbname=name)
+            with psycopg.connect(self._postgres, autocommit=True) as connection:
+                found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount
+                if not found:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            prepare(url)
+            self._databases[name] = url
+        return self._databases[name]
+
+    def connect(self, name: str = "ledger") -> psycopg.Connection:
+        """Return a connection to a database, as its owner."""
+        return psycopg.connect(self.database(name), autocommit=True)
+
+    def configure(self, **settings: str | int) -> None:
+        """Change settings of the running server."""
+        with self.connect() as connection:
+            for name, value in settings.items():
+                told = sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), str(value))
+                connection.execute(told)
+            connection.execute("SELECT pg_reload_conf()")
+
+    def service(self, workers: int, database: str = "ledger") -> Service:
+        """Return a running service with so many workers on a database; any other one is stopped before."""
+        asked = database, workers
+        if self._serving is None or self._serving[0] != asked:
+            url = self.database(database)
+            self.settle()
+            self.stop()
+            parts = ExitStack()
+            settings = {
+                "SEALING_KEY": SEALING_KEY,
+                "ANCHORS": str(self.folder / f"anchors-{database}"),
+            }
+            self._serving = asked, parts.enter_context(running(url, workers, **settings)), parts
+        return self._serving[1]
+
+    def stop(self) -> None:
+        """Stop the service, if one runs."""
+        if self._serving is not None:
+            _, _, parts = self._serving
+            self._serving = None
+            parts.close()
+
+    def settle(self) -> None:
+        """Let what was measured last have no effect on what is measured next."""
+        if self._serving is not None:
+            self._await_sealed(self._serving[0][0])
+        with psycopg.connect(self._postgres, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+
+    def _await_sealed(self, database: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        with self.connect(database) as connection:
+            while connection.execute(
+                "SELECT FROM entries WHERE transaction_id >="
+                " (SELECT coalesce(pg_snapshot_xmax(snapshot), '0'::xid8) FROM sealer) LIMIT 1"
+            ).rowcount:
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the sealer does not come to an end")
+                time.sleep(0.1)
+
+
+@contextmanager
+def lent(seconds: float, folder: Path | None = None, **settings: str) -> Iterator[Ground]:
+    """Lend a ground; without a folder all is removed at the end, in one the databases stay."""
+    with ExitStack() as parts:
+        place = folder or Path(parts.enter_context(tempfile.TemporaryDirectory(dir=TEMPORARY)))
+        place.mkdir(parents=True, exist_ok=True)
+        kind = filesystem(place)
+        if kind in IN_MEMORY:
+            raise RuntimeError(f"{place} is in memory ({kind}): a commit there is not durable")
+        postgres = EmbeddedPostgres(place / "postgres")
+        parts.callback(postgres.release if folder else postgres.remove)
+        url = postgres.acquire()
+        with psycopg.connect(url, autocommit=True) as connection:
+            for name, value in (SETTINGS | settings).items():
+                told = sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value)
+                connection.execute(told)
+        postgres.release()  # for the settings that need a start
+        ground = Ground(postgres.acquire(), place, seconds)
+        try:
+            yield ground
+        finally:
+            ground.stop()
+
+
+def filesystem(place: Path) -> str:
+    """Return the kind of file system that a folder is on."""
+    told = subprocess.run(
+        ["stat", "--file-system", "--format=%T", place], check=True, capture_output=True, text=True
+    )
+    return told.stdout.strip()

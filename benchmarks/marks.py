@@ -1,0 +1,115 @@
+"""What is measured, beside what, and the marks that the ratios must reach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a figure must reach, and what it aims for."""
+
+    must: float
+    aim: float
+    more: bool = True
+    """Whether more is better."""
+    unit: str = ""
+    """Of a figure that stands for itself; a ratio has none."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ratio, or one figure that stands for itself."""
+
+    figure: str
+    beside: tuple[str, ...] = ()
+    """The limit or the peers: the ratio is to the best of them."""
+    with_: str = ""
+    """What sets this line apart from the row's others."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of marks. It reaches a mark when one of its lines does."""
+
+    name: str
+    what: str
+    lines: tuple[Line, ...]
+    mark: Mark | None
+    full: bool = False
+    """Whether it takes too long for the quick form."""
+
+
+UNITS = {
+    "callbacks": "callbacks/s",
+    "constant": "requests/s",
+    "copy": "rows/s",
+    "events": "events/s",
+    "insert": "rows/s",
+    "lookups": "requests/s",
+    "p99": "ms",
+    "page": "ms",
+    "ready": "s",
+    "slow": "callbacks/s",
+}
+"""Units of figures, by the first word of their names."""
+
+
+def unit(figure: str) -> str:
+    """Return the unit of a figure."""
+    return UNITS[figure.partition("-")[0]]
+
+
+def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
+    """Return the table of marks, with a line for each number of workers; the quick form has fewer lines."""
+    few = workers if full else workers[:1]
+
+    def each(figure: str, *beside: str, of: Sequence[int] = few) -> tuple[Line, ...]:
+        return tuple(Line(f"{figure}-{n}", tuple(one.format(n=n) for one in beside), told(n)) for n in of)
+
+    def told(n: int) -> str:
+        return "1 worker" if n == 1 else f"{n} workers"
+
+    return [
+        Row(
+            "single",
+            "single-item signed callbacks a second over HTTP ÷ bare `INSERT`",
+            each("callbacks", "insert", of=workers),
+            Mark(0.7, 1.0),
+        ),
+        Row(
+            "hundred",
+            "100-item deliveries, events a second ÷ `COPY`",
+            each("events", "copy", of=workers),
+            Mark(0.4, 0.6),
+        ),
+        Row(
+            "slow-commit",
+            "single-item rate with 3 ms a commit ÷ without",
+            each("slow", "callbacks-{n}"),
+            Mark(0.6, 0.9),
+        ),
+        Row(
+            "latency",
+            "99th percentile at half of the peak rate",
+            each("p99"),
+            Mark(25, 10, more=False, unit="ms"),
+        ),
+        Row(
+            "lookup",
+            "`GET /api/statuses?messageId=` a second ÷ a constant from the same HTTP server",
+            each("lookups", "constant-{n}"),
+            Mark(0.35, 0.5),
+        ),
+        Row(
+            "page",
+            "page of 1,000 records, CPU in the service",
+            (Line("page-cpu"),),
+            Mark(10, 5, more=False, unit="ms"),
+        ),
+        Row(
+            "ready",
+            "`serve` ready on an existing database",
+            (Line("ready"),),
+            Mark(2, 1, more=False, unit="s"),
+        ),
+    ]

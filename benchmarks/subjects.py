@@ -1,0 +1,60 @@
+"""Everything that can be measured, in the order in which a round measures it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks import intake, limits, reads
+from benchmarks.ground import Ground
+from benchmarks.readiness import ready
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One measurement and the names of the figures that it gives."""
+
+    gives: tuple[str, ...]
+    measure: Callable[[Ground], tuple[float, ...]]
+
+
+def subjects(workers: Sequence[int]) -> list[Subject]:
+    """Return the subjects, those of a service once for each number of workers."""
+    found = [
+        Subject(("insert",), limits.inserts),
+        Subject(("copy",), limits.copied),
+        *(Subject((f"constant-{n}",), partial(limits.constants, workers=n)) for n in workers),
+        Subject(("ready",), ready),
+    ]
+    for n in workers:
+        found += [
+            Subject((f"callbacks-{n}", f"callbacks-p99-{n}"), partial(intake.callbacks, workers=n)),
+            Subject((f"p99-{n}", f"p50-{n}", f"half-{n}"), partial(intake.at_half, workers=n)),
+            Subject((f"slow-{n}",), partial(intake.slow_commits, workers=n)),
+            Subject((f"events-{n}",), partial(intake.delivered, workers=n)),
+            Subject((f"lookups-{n}",), partial(reads.lookups, workers=n)),
+        ]
+    return [*found, Subject(("page-cpu",), reads.page_cpu)]
+
+
+def needed(figures: set[str], all_: Sequence[Subject]) -> list[Subject]:
+    """Return the subjects that give the figures, in order; raises `KeyError` for a figure that none gives."""
+    if unknown := figures - {name for one in all_ for name in one.gives}:
+        raise KeyError(", ".join(sorted(unknown)))
+    return [one for one in all_ if figures & set(one.gives)]
+
+
+def measure(
+    ground: Ground, wanted: Sequence[Subject], rounds: int, advance: Callable[[str], None]
+) -> dict[str, list[float]]:
+    """Measure all in turn, round after round; return each figure's values. `advance` is told what is next.
+
+    Every other round goes backwards: what comes first in one comes last in the next, and a service that was
+    started serves twice.
+    """
+    figures: dict[str, list[float]] = {}
+    for number in range(1, rounds + 1):
+        for subject in wanted if number % 2 else reversed(wanted):
+            advance(f"round {number} of {rounds}: {subject.gives[0]}")
+            for name, value in zip(subject.gives, subject.measure(ground), strict=True):
+                figures.setdefault(name, []).append(value)
+    return figures
