@@ -136,6 +136,7 @@ def _searching(router: APIRouter, sight: Sight, pages: Pages, signed_in: SignedI
     Auditor = Annotated[Visitor, Depends(signed_in)]  # noqa: N806 - a type
 
     @router.get("")
+    @router.get("/")
     async def begin(_: Auditor) -> Response:
         """Go to where everything begins."""
         return RedirectResponse(SEARCH, 303)
@@ -304,7 +305,7 @@ def _told(error: InvalidQuery) -> str:
 
 async def _altered(sight: Sight, message_id: str, entry_ids: Collection[UUID]) -> Altered:
     """Look for what somebody changed behind the ledger's back, of what a message's page shows."""
-    told = "clients are shown what the ledger does not say; `status-ledger rebuild` mends it"
+    told = "clients are shown what the ledger does not say"
     shown = [
         Found("status.differs", f"{table} {channel}".rstrip(), told)
         for table, channel in await differing(sight.database(), message_id)

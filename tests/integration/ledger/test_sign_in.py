@@ -29,6 +29,16 @@ async def test_whoever_is_not_signed_in_is_asked_to_and_then_led_on(client: http
     assert await code_of(client) == 200
 
 
+@pytest.mark.parametrize("path", ["/audit", "/audit/"])
+async def test_whoever_comes_to_the_door_is_led_to_where_everything_begins(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    assert await code_of(client, path) == 401
+    await sign_in(client)
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/audit/search")
+
+
 @pytest.mark.parametrize(
     "elsewhere", ["https://example.org/", "//example.org", "/audit/\\x", "/audit/sign-out", ""]
 )

@@ -125,6 +125,7 @@ async def test_a_timeline_is_cut_at_a_time(browser: httpx.AsyncClient) -> None:
     )
     then = text_of(await page(browser, "/audit/messages/m?as_of=2026-11-21&known_at="))
     assert "This is what was true at 2026-11-21 00:00:00.000" in then
+    assert "as the ledger knows today. Show everything" in then
     assert "Status then" in then
     assert "delivered" not in then.partition("Timeline")[2]
     before = text_of(await page(browser, "/audit/messages/m?known_at=2020-01-01"))
