@@ -2,19 +2,53 @@
 
 A callback as plain as all of Notify's (small, its length told, nothing pipelined, no expectation) is
 answered here; every other request takes uvicorn's own way, to the same endpoint.
+
+What uvicorn leaves open is closed: the lines beside a body have a bound, so have pipelined requests, and
+nobody may keep a connection waiting for ever. For a plain callback that costs a few comparisons.
 """
 
+from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ingest.endpoint import PATH, CallbackEndpoint, Headers
+from ingest.endpoint import PATH, Answer, CallbackEndpoint, Headers
+from ingest.recorder import new_request_id, utc_now
 
 _PATH = PATH.encode()
 
 SMALL = HIGH_WATER_LIMIT
 """Bytes of a body up to which uvicorn reads on without being asked to."""
+
+MOST_LINES = 32 * 1024
+"""Bytes that the lines of a request may have: what stands before its body, and of chunks beside it."""
+
+MOST_FIELDS = 100
+"""Header fields that a request may have."""
+
+MOST_PIPELINED = 64
+"""Requests that a connection may send ahead of their answers."""
+
+PATIENCE = 30.0
+"""Seconds in which a request must be here, or its answer taken, once it was begun."""
+
+PACE = 256 * 1024
+"""Bytes of a body, or of an answer, that win another `PATIENCE`."""
+
+MALFORMED = Answer(400, "Bad Request")
+TOO_MANY_LINES = Answer(431, "Request Header Fields Too Large")
+
+
+class Refused(Exception):
+    """The request is not read any further."""
+
+
+class _NoTrailers(list[tuple[bytes, bytes]]):
+    """Takes what is sent as header fields after the body, and forgets it: nothing may be decided by them."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        """Forget a field."""
 
 
 class _NoEvent:
@@ -54,24 +88,166 @@ class CallbackProtocol(HttpToolsProtocol):
         """Find the endpoint; where the application is not ours alone, there is no short way."""
         super().__init__(*args, **kwargs)
         self._endpoint: CallbackEndpoint | None = getattr(self.app, "callbacks", None)
+        self._refusal = MALFORMED
+        self._lines = 0
+        """Bytes that came since the last of a body, at least those of lines among them."""
+        self._arrived = 0
+        """Bytes of a large body since its deadline was last put off."""
+        self._deadline: TimerHandle | None = None
+        self._reading: TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Expect a first request."""
+        super().connection_made(transport)
+        self._expect_the_rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        for timer in (self._deadline, self._reading):
+            if timer is not None:
+                timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; from the first piece of a request until its last the deadline runs."""
+        self._lines += len(data)
+        super().data_received(data)
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete:
+            self._expect_the_rest()
+            return
+        self._lines = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # what asyncio asks for
+        """Return whether to stay open: whoever has said all may still listen to the answer."""
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete:
+            return False
+        cycle.keep_alive = False
+        return True
 
     def on_headers_complete(self) -> None:
-        """Take the short way where the request is a plain callback."""
+        """Take the short way where the request is a plain callback; raise `Refused` past a bound."""
+        if self._lines > MOST_LINES or len(self.headers) > MOST_FIELDS:
+            self._refuse_too_many_lines()
         if self.url == _PATH and self._endpoint is not None and self._is_plain_post(self._endpoint):
             self.cycle = Callback()  # type: ignore[assignment]  # as much of one as uvicorn needs
+            return
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise Refused
+        upgraded = self.parser.should_upgrade()
+        if upgraded and {name for name, _ in self.headers} & {b"content-length", b"transfer-encoding"}:
+            raise Refused  # the parser would take the body for the next request
+        super().on_headers_complete()
+        self.headers = _NoTrailers()
+        if upgraded:  # to nothing: the request is answered, and what follows it is not read
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._lines = 0
+        cycle: Any = self.cycle
+        if type(cycle) is Callback:
+            cycle.body += body
         else:
-            super().on_headers_complete()
+            self._arrived += len(body)
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Answer a plain callback, whose body is complete."""
         callback: Any = self.cycle
+        callback.more_body = False
         if self._endpoint is None or type(callback) is not Callback or callback.response_complete:
             super().on_message_complete()
             return
-        callback.more_body = False
         task = self.loop.create_task(self._answer(self._endpoint, callback, self.headers))
         self.tasks.add(task)  # for uvicorn to wait for when it stops
         task.add_done_callback(self.tasks.discard)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, but not in the place of an answer to another before it."""
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # whole requests are answered, what follows them is not read
+                cycle.keep_alive = False
+                self.transport.pause_reading()
+                return
+            if self.pipeline or getattr(cycle, "response_started", False):
+                self.transport.close()
+                return
+        request_id = (b"x-request-id", str(new_request_id(utc_now())).encode())
+        self._write(self._refusal, [*self._refusal.headers, request_id], keep_alive=False)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Have the rest of the answer taken in time."""
+        super().pause_writing()
+        self._expect_reader(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Find the answer taken."""
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def on_response_complete(self) -> None:
+        """Do not let the last answer wait for its reader for ever."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._leave()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that is idle."""
+        self._leave()
+
+    def give_up(self) -> None:
+        """Close a connection whose request has not come; with no answer, so that its sender tries again."""
+        self._deadline = None
+        discarded = self.cycle is not None and self.cycle.response_complete
+        if self.flow.read_paused or (self._arrived >= PACE and not discarded):
+            self._expect_the_rest()
+        else:
+            self._leave()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a stranger would fill the log."""
+
+    def _refuse_too_many_lines(self) -> None:
+        """Raise `Refused` where the lines are too many indeed, and not a body that came with them."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MOST_LINES or len(self.headers) > MOST_FIELDS:
+            self._refusal = TOO_MANY_LINES
+            raise Refused
+
+    def _expect_the_rest(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._lines > MOST_LINES:
+            self._refusal = TOO_MANY_LINES
+            self.send_400_response("")
+        elif self._deadline is None:
+            self._arrived = 0
+            self._deadline = self.loop.call_later(PATIENCE, self.give_up)
+
+    def _expect_reader(self, size: int) -> None:
+        self._reading = self.loop.call_later(PATIENCE, self._check_reader, size)
+
+    def _check_reader(self, before: int) -> None:
+        size = self.transport.get_write_buffer_size()
+        if size > before - PACE:
+            self.transport.abort()
+        else:
+            self._expect_reader(size)
+
+    def _leave(self) -> None:
+        self.transport.close()
+        if self._reading is None and self.transport.get_write_buffer_size():
+            self._reading = self.loop.call_later(PATIENCE, self.transport.abort)
 
     def _is_plain_post(self, endpoint: CallbackEndpoint) -> bool:
         parser = self.parser
@@ -81,6 +257,7 @@ class CallbackProtocol(HttpToolsProtocol):
             or not parser.should_keep_alive()
             or parser.should_upgrade()
             or self.expect_100_continue
+            or self.flow.write_paused
             or (self.cycle is not None and not self.cycle.response_complete)
         ):
             return False
@@ -95,15 +272,18 @@ class CallbackProtocol(HttpToolsProtocol):
         answer, headers = await endpoint.answer(sent, callback.read)
         if callback.disconnected:
             return
+        self._write(answer, headers, keep_alive=callback.keep_alive)
+        callback.response_complete = True
+        if not callback.keep_alive:  # the service stops, or the supplier has said all
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, answer: Answer, headers: Headers, *, keep_alive: bool) -> None:
         parts = [STATUS_LINE[answer.code]]
         for name, value in self.server_state.default_headers:
             parts += (name, b": ", value, b"\r\n")
         for name, value in headers:
             parts += (name, b": ", value, b"\r\n")
-        parts.append(b"\r\n" if callback.keep_alive else b"connection: close\r\n\r\n")
+        parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
         parts.append(answer.body)
         self.transport.write(b"".join(parts))
-        callback.response_complete = True
-        if not callback.keep_alive:  # the service stops
-            self.transport.close()
-        self.on_response_complete()
