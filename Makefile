@@ -65,8 +65,8 @@ bench: $(READY) ## Measure the service beside its limits, in 3 minutes (FULL=1 t
 
 .PHONY: lock
 lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python from 3.11
-	$(LOCK) --upgrade --group build --extra azure -o requirements.txt
-	$(LOCK) --upgrade --group dev --extra azure --extra embedded --extra parquet -o requirements-dev.txt
+	$(LOCK) --upgrade --group build --extra azure --extra otlp -o requirements.txt
+	$(LOCK) --upgrade --group dev --extra azure --extra embedded --extra otlp --extra parquet -o requirements-dev.txt
 	$(subst pyproject.toml,infra/checks/requirements.in,$(LOCK)) --upgrade $(patsubst %,--no-emit-package %,cdktf constructs jsii) -o $(INFRA_LOCK)
 	$(subst pyproject.toml,--group pyproject.toml:styles,$(LOCK)) --upgrade -o requirements-npm.txt
 

@@ -1,7 +1,8 @@
 """Appends deliveries to the ledger, many in one commit, and folds them in the same statement."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from eventstore.arrays import Array, Bigint, Bytea, Integer, Text, Timestamptz, 
 from eventstore.database import Database
 from eventstore.durable import ONE_TO_BLAME, Writer
 from eventstore.events import Delivery, Entry, Event
-from eventstore.group_commit import GroupCommit, Limits, Size
+from eventstore.group_commit import GroupCommit, Limits, Size, Waiting
 from eventstore.statements import Numbered, statement
 
 ROW_OVERHEAD = 512
@@ -106,6 +107,10 @@ def _measure(delivery: Delivery) -> Size:
     return Size(rows, len(delivery.entry.body) + rows * ROW_OVERHEAD)
 
 
+Observe = Callable[[Sequence[Delivery], Sequence[Recorded], float], None]
+"""Is told of a batch after its commit: what became of each delivery, and how many seconds the commit took."""
+
+
 class Appender:
     """Writes deliveries to the ledger of one database; each is answered after the commit that keeps it."""
 
@@ -116,8 +121,13 @@ class Appender:
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         writers: int = 1,
+        observe: Observe = lambda *_: None,
     ) -> None:
-        """Take the folds (name, SQL over `delivered`) that keep the read model in step."""
+        """Take the folds (name, SQL over `delivered`) that keep the read model in step, and who observes.
+
+        `observe` must be quick and raise nothing: callbacks wait for it.
+        """
+        self._observe = observe
         self._writer = Writer(database, Numbered(append_statement(folds)))
         self._queue = GroupCommit(
             self._append, _measure, limits=limits, writers=writers, splits_on=ONE_TO_BLAME
@@ -133,6 +143,11 @@ class Appender:
         await self._writer.close()
 
     @property
+    def waiting(self) -> Waiting:
+        """How much waits to be written."""
+        return self._queue.waiting
+
+    @property
     def full(self) -> bool:
         """Whether `append` would be refused now."""
         return self._queue.full
@@ -146,7 +161,13 @@ class Appender:
         return await self._queue.submit(delivery)
 
     async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
-        return recorded_of(batch, await self._writer.write(parameters_of(batch)))
+        parameters = parameters_of(batch)
+        started = perf_counter()
+        outcomes = await self._writer.write(parameters)
+        seconds = perf_counter() - started
+        recorded = recorded_of(batch, outcomes)
+        self._observe(batch, recorded, seconds)
+        return recorded
 
 
 def recorded_of(

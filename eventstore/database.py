@@ -7,7 +7,7 @@ the warnings that the server sends, because a commit that "succeeds" with one ma
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -53,17 +53,39 @@ class LedgerConnection(AsyncConnection[TupleRow]):
             self.warnings.append(notice.message_primary or "")
 
 
+class PoolUse(NamedTuple):
+    """How a pool is used."""
+
+    used: int
+    """Connections that are lent, or being made."""
+    idle: int
+    limit: int
+    """Connections that there may be."""
+    waiting: int
+    """Who waits for one."""
+    timeouts: int
+    """Who waited in vain, since the start."""
+
+
 class Database:
     """A pool of at most `connections` connections to one PostgreSQL database."""
 
     def __init__(
-        self, url: Url, *, role: str | None = None, connections: int = 10, wait: float = 2.0
+        self,
+        url: Url,
+        *,
+        role: str | None = None,
+        connections: int = 10,
+        wait: float = 2.0,
+        connected: Callable[[LedgerConnection], None] = lambda _: None,
     ) -> None:
         """Prepare the pool; nothing is connected before `open`.
 
         `url` is where each connection goes, `role` what it works as, `wait` how many seconds a caller waits
-        for a free connection before it is told that there is none.
+        for a free connection before it is told that there is none. `connected` gets every new connection
+        before it is used.
         """
+        self._connected = connected
         self._role = role
         self._pool = AsyncConnectionPool(
             url,
@@ -104,6 +126,7 @@ class Database:
         await connection.execute("SET log_parameter_max_length_on_error TO 0")
         if self._role is not None:
             await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self._role)))
+        self._connected(connection)
 
     async def open(self) -> None:
         """Connect once, or raise `DatabaseUnavailable`; from then on the pool mends itself."""
@@ -118,6 +141,19 @@ class Database:
         if "engine" in self.__dict__:
             await self.engine.dispose()
         await self._pool.close()
+
+    @property
+    def use(self) -> PoolUse:
+        """How the pool is used now."""
+        told = self._pool.get_stats()
+        idle = told["pool_available"]
+        return PoolUse(
+            used=told["pool_size"] - idle,
+            idle=idle,
+            limit=told["pool_max"],
+            waiting=told["requests_waiting"],
+            timeouts=told.get("requests_errors", 0),
+        )
 
     async def mend(self) -> None:
         """Test the idle connections and replace the broken ones; for use after a connection was lost."""

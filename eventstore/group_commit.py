@@ -44,6 +44,13 @@ class Size(NamedTuple):
     bytes: int
 
 
+class Waiting(NamedTuple):
+    """How much waits to be written."""
+
+    requests: int
+    bytes: int
+
+
 class _Waiting(NamedTuple, Generic[Item, Outcome]):
     item: Item
     size: Size
@@ -94,6 +101,11 @@ class GroupCommit(Generic[Item, Outcome]):
         self._something.set()
         await asyncio.gather(*self._tasks)
         self._tasks = []
+
+    @property
+    def waiting(self) -> Waiting:
+        """How much waits now."""
+        return Waiting(len(self._queue), self._waiting_bytes)
 
     @property
     def full(self) -> bool:

@@ -6,6 +6,8 @@ It reads the raw body once, hands it to the recorder, and answers after the comm
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+from uuid import UUID
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -45,6 +47,9 @@ ENCODED = Answer(415, "Unsupported content encoding")
 TOO_MANY = Answer(429, "Too many requests")
 FAILED = Answer(500, "error")
 
+STATUSES = (200, 401, 403, 413, 415, 422, 429, 500)
+"""What a callback may be answered."""
+
 _ANSWERS = {
     Verdict.RECORDED: RECORDED,
     Verdict.INVALID_API_KEY: INVALID_API_KEY,
@@ -63,13 +68,30 @@ class TooLarge(Exception):
 Headers = list[tuple[bytes, bytes]]
 
 
+class Trace(Protocol):
+    """The trace of one callback."""
+
+    def end(self, code: int | None) -> None:
+        """End it with the status that was answered; None where nobody waited for an answer."""
+
+
 class CallbackEndpoint:
     """The ASGI application behind the path."""
 
     def __init__(
-        self, recorder: Callable[[], Recorder], key_is_known: Callable[[bytes], bool], max_body_bytes: int
+        self,
+        recorder: Callable[[], Recorder],
+        key_is_known: Callable[[bytes], bool],
+        max_body_bytes: int,
+        trace: Callable[[bytes, UUID], Trace | None] = lambda *_: None,
     ) -> None:
-        """Take the recorder (asked for at each request: it opens with the service), and the API keys."""
+        """Take the recorder (asked for at each request: it opens with the service), and the API keys.
+
+        `trace` begins the trace of a callback with a known key that bears a `traceparent`.
+        """
+        self._trace = trace
+        self.answered = dict.fromkeys(STATUSES, 0)
+        """How many callbacks were answered, by HTTP status."""
         self._recorder = recorder
         self._key_is_known = key_is_known
         self.max_body_bytes = max_body_bytes
@@ -93,9 +115,11 @@ class CallbackEndpoint:
         """
         received_at = utc_now()
         request_id = new_request_id(received_at)
-        keys, signatures, lengths, encoded = _headers(sent)
+        keys, signatures, lengths, encoded, parent = _headers(sent)
         key_is_known = len(keys) == 1 and self._key_is_known(keys[0])
+        trace = self._trace(parent, request_id) if parent is not None and key_is_known else None
         signature = signatures[0] if len(signatures) == 1 else None
+        answer: Answer | None = None
         try:
             recorder = self._recorder()
             answer = self._refusal(
@@ -120,6 +144,10 @@ class CallbackEndpoint:
         except Exception:
             log.exception("callback.failed", request_id=str(request_id))
             answer = FAILED
+        finally:
+            if trace is not None:
+                trace.end(answer.code if answer is not None else None)
+        self.answered[answer.code] += 1
         headers = [*answer.headers, (b"x-request-id", str(request_id).encode())]
         if answer is TOO_MANY:
             headers.append((b"retry-after", str(random.choice(RETRY_AFTER)).encode()))  # noqa: S311 - jitter
@@ -153,12 +181,15 @@ def _unprocessable(outcome: Outcome) -> Answer:
     return Answer(Verdict.UNPROCESSABLE.value, outcome.reason)
 
 
-def _headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes], list[bytes], bool]:
-    """Return the API keys, signatures and lengths that were sent, and whether an encoding was named."""
+def _headers(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[list[bytes], list[bytes], list[bytes], bool, bytes | None]:
+    """Return the API keys, signatures and lengths that were sent, whether encoded, and the trace."""
     keys: list[bytes] = []
     signatures: list[bytes] = []
     lengths: list[bytes] = []
     encoded = False
+    parent: bytes | None = None
     for name, value in headers:
         if name == b"x-api-key":
             keys.append(value)
@@ -168,7 +199,9 @@ def _headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], list[
             lengths.append(value)
         elif name == b"content-encoding":
             encoded = True
-    return keys, signatures, lengths, encoded
+        elif name == b"traceparent":
+            parent = value
+    return keys, signatures, lengths, encoded, parent
 
 
 def _announced(lengths: list[bytes]) -> int:

@@ -23,7 +23,7 @@ from eventstore.recipients import RecipientKeys
 from ingest import batch_routes, endpoint, openapi
 from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
-from ledger import health, sign_in
+from ledger import health, metrics, sign_in
 from ledger.attempts import Attempts
 from ledger.inspection import Inspection
 from ledger.issued_keys import IssuedKeys, read_keys
@@ -32,7 +32,8 @@ from ledger.security import Callers, ring
 from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.sign_in import NotSignedIn, SignInPage
-from ledger.telemetry import configure_logging
+from ledger.telemetry.logs import configure_logging
+from ledger.telemetry.telemetry import Telemetry
 from query import audit_routes, ledger_routes, report_routes
 from query import routes as query_routes
 from query.filters import InvalidQuery
@@ -133,24 +134,31 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     """Return the application; its lifespan opens and closes the ledger."""
     settings = settings or Settings.load()
     configure_logging(settings.log_level)
-    ledger = Ledger(settings)
+    telemetry = Telemetry(settings)
+    ledger = Ledger(settings, observe=telemetry.observe, connected=telemetry.trace)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await ledger.open()
+        await telemetry.open()
         try:
             yield
         finally:
             await ledger.close()
+            await telemetry.close()
 
     async def log_access(access: Access) -> None:
         await append_access(ledger.database, access)
 
     callers = Callers.of(settings, IssuedKeys(lambda: read_keys(ledger.database)), log_access)
     suppliers = ring(settings.notify_api_key, settings.notify_api_key_previous)
+    callbacks = CallbackEndpoint(
+        lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes, telemetry.callbacks.begin
+    )
+    telemetry.watch(ledger, callbacks.answered)
     app = StatusLedger(
         ledger,
-        CallbackEndpoint(lambda: ledger.recorder, suppliers.knows, settings.max_body_bytes),
+        callbacks,
         title="Status Ledger",
         version=version("status-ledger"),
         description=__doc__.partition("\n")[0],
@@ -158,8 +166,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         docs_url=None,  # Swagger's page loads scripts from elsewhere
         redoc_url=None,
         openapi_url=None if settings.deployed else "/openapi.json",
-        # FastAPI's own would tell every URL as it was asked, and its query may be an NHS number.
-        telemetry={"tracing": False, "logs": False, "auto_configure": False},
+        telemetry=telemetry.framework,
     )
     app.include_router(
         batch_routes.routes(lambda: ledger.registrar, callers.require, settings.max_batch_body_bytes)
@@ -175,6 +182,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     )
     app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
+    app.include_router(metrics.routes(telemetry.text, settings))
     pages = Pages(read_styles())
     sessions = Sessions(settings.session_secrets, callers, secure=settings.deployed)
     visitor = sign_in.signed_in(sessions, log_access)

@@ -1,15 +1,15 @@
 """The service's working parts, opened once and closed in order."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 
 import structlog
 
-from eventstore.appender import Appender
-from eventstore.database import Database, Url
+from eventstore.appender import Appender, Observe
+from eventstore.database import Database, LedgerConnection, PoolUse, Url
 from eventstore.errors import LedgerError
-from eventstore.group_commit import Limits
+from eventstore.group_commit import Limits, Waiting
 from eventstore.recipients import RecipientKeys
 from eventstore.sealing import Sealing
 from ingest.quarantine import Caps, Quarantine
@@ -59,9 +59,18 @@ def kept_secrets(settings: Settings) -> KeptSecrets:
 class Ledger:
     """Database, appender, quarantine, recorder, registrar and sealer under one roof."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Take the settings; nothing is opened before `open`."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        observe: Observe = lambda *_: None,
+        connected: Callable[[LedgerConnection], None] = lambda _: None,
+    ) -> None:
+        """Take the settings, and who is told of batches and connections; nothing is opened before `open`."""
         self.settings = settings
+        self._observe = observe
+        self._connected = connected
+        self._appender: Appender | None = None
         self._opening = asyncio.Lock()
         self._parts: AsyncExitStack | None = None
         self._database: Database | None = None
@@ -89,6 +98,16 @@ class Ledger:
             raise NotOpen
         return self._registrar
 
+    @property
+    def waiting(self) -> Waiting | None:
+        """How much waits to be written; None where the service is not open."""
+        return self._appender.waiting if self._appender is not None else None
+
+    @property
+    def pool(self) -> PoolUse | None:
+        """How the connections are used; None where the service is not open."""
+        return self._database.use if self._database is not None else None
+
     async def open(self) -> None:
         """Open everything, or nothing; a second call, even at the same time, does no harm.
 
@@ -109,7 +128,7 @@ class Ledger:
                 return
             parts, self._parts = self._parts, None
             await parts.aclose()
-            self._database = self._recorder = self._registrar = None
+            self._appender = self._database = self._recorder = self._registrar = None
         log.info("service.closed")
 
     async def _open(self, parts: AsyncExitStack) -> None:
@@ -128,12 +147,14 @@ class Ledger:
             log.warning("database.doubted", doubt=doubt)
         for setting, effect in _effects_of_what_is_missing(settings):
             log.warning("setting.missing", setting=setting, effect=effect)
-        database = Database(url, role=fitness.role, connections=settings.database_connections)
+        database = Database(
+            url, role=fitness.role, connections=settings.database_connections, connected=self._connected
+        )
         await parts.enter_async_context(database)
         limits = Limits(
             waiting_requests=settings.max_waiting_requests, waiting_bytes=settings.max_waiting_bytes
         )
-        appender = Appender(database, folds(), limits=limits, writers=WRITERS)
+        appender = Appender(database, folds(), limits=limits, writers=WRITERS, observe=self._observe)
         quarantine = Quarantine(
             database, Caps(settings.quarantine_max_requests, settings.quarantine_max_bytes), limits=limits
         )
@@ -146,6 +167,7 @@ class Ledger:
             )
             parts.push_async_callback(self._registrar.close)
         await self._open_sealing(parts, url, fitness.role)
+        self._appender = appender
         self._database = database
         self._recorder = Recorder(
             appender,

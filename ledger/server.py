@@ -16,6 +16,7 @@ from ledger.migration import head
 from ledger.preflight import ensure_fit
 from ledger.protocol import CallbackProtocol
 from ledger.settings import Settings
+from ledger.telemetry.workers import meeting_place
 
 GRACE = 30
 """Seconds that requests under way have to finish when the service is told to stop."""
@@ -53,7 +54,8 @@ def serve(settings: Settings, host: str, port: int, workers: int, announce: Call
     # uvicorn raises the signal that stopped it once more, when it is done: left to the default, SIGTERM
     # would end the process there and then, and leave its own PostgreSQL running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with database_url(settings) as url:  # held throughout: workers come and go, the database stays
+    # Held throughout: workers come and go, the database and the place where they meet stay.
+    with meeting_place(), database_url(settings) as url:
         asyncio.run(
             ensure_fit(
                 url,

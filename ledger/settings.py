@@ -192,6 +192,7 @@ class Settings(SealingSettings):
         "recipient_key",
         "sealing_key",
         "session_secret",
+        "metrics_api_key",
     )
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
@@ -227,6 +228,25 @@ class Settings(SealingSettings):
         description="what signs the sessions of the auditors' pages; without it nobody can sign in to them",
     )
     session_secret_previous: Secrets = Field((), description="secrets whose sessions still last")
+    metrics_api_key: Secret | None = Field(
+        None,
+        description="the key of whoever reads `/metrics`; without it they are open locally, "
+        "and answer 401 elsewhere",
+    )
+    metrics_api_key_previous: Secrets = Field((), description="keys that still read `/metrics`")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="the OpenTelemetry collector that traces and metrics go to, by OTLP over HTTP"
+    )
+    applicationinsights_connection_string: SecretStr | None = Field(
+        None, description="the Application Insights that traces and metrics go to"
+    )
+    traces_sampled: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="share of requests that are traced, where some exporter is set and the caller has not "
+        "decided; callbacks only where the caller did",
+    )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
     max_batch_body_bytes: int = Field(
@@ -285,5 +305,9 @@ def random_environment() -> str:
         "# Made by `status-ledger init` for development on this machine. Never commit it.",
         "ENVIRONMENT=local",
     ]
-    lines += [f"{name.upper()}={secrets.token_urlsafe(24)}" for name in Settings.SECRETS]
+    lines += [
+        f"{name.upper()}={secrets.token_urlsafe(24)}"
+        for name in Settings.SECRETS
+        if name != "metrics_api_key"  # open locally
+    ]
     return "\n".join(lines) + "\n"

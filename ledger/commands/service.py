@@ -12,7 +12,7 @@ from ledger import migration, server
 from ledger.commands.terminal import err, out, plain_errors
 from ledger.database_url import database_url
 from ledger.settings import DatabaseSettings, Settings, random_environment
-from ledger.telemetry import configure_logging
+from ledger.telemetry.logs import configure_logging
 
 app = typer.Typer()
 

@@ -1,0 +1,104 @@
+"""Hands our own histograms to OpenTelemetry's readers, which have no observable ones."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    Metric,
+    MetricExporter,
+    MetricsData,
+    PeriodicExportingMetricReader,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from prometheus_client import CollectorRegistry
+
+from ledger.telemetry.measures import Histogram, Reading
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric: a histogram for each set of attributes."""
+
+    name: str
+    unit: str
+    description: str
+    histograms: Sequence[tuple[Mapping[str, str], Histogram]]
+
+
+class Added:
+    """Adds histograms to what a reader collects: all since the start or, as `delta`, since the last time."""
+
+    def __init__(self, scope: str, series: Sequence[Series], *, delta: bool) -> None:
+        """Take what the metrics belong to, and the metrics."""
+        self._scope = InstrumentationScope(scope)
+        self._series = series
+        self._delta = delta
+        self._started = self._last = time.time_ns()
+        self._told: dict[int, Reading] = {}
+
+    def to(self, collected: MetricsData) -> MetricsData:
+        """Return what was collected, and the histograms."""
+        now = time.time_ns()
+        metrics = [self._metric(series, now) for series in self._series]
+        self._last = now
+        first, *others = collected.resource_metrics
+        own = ScopeMetrics(self._scope, metrics, "")
+        return MetricsData([replace(first, scope_metrics=[*first.scope_metrics, own]), *others])
+
+    def _metric(self, series: Series, now: int) -> Metric:
+        temporality = AggregationTemporality.DELTA if self._delta else AggregationTemporality.CUMULATIVE
+        points = list(self._points(series, now))
+        return Metric(series.name, series.description, series.unit, HistogramData(points, temporality))
+
+    def _points(self, series: Series, now: int) -> Iterator[HistogramDataPoint]:
+        for attributes, histogram in series.histograms:
+            read = told = histogram.read()
+            if self._delta:
+                earlier = self._told.get(id(histogram))
+                told = read.since(earlier) if earlier is not None else read
+                self._told[id(histogram)] = read
+                if not any(told.counts):
+                    continue
+            extremes: Any = None  # not kept; exporters take None for unknown
+            yield HistogramDataPoint(
+                attributes=dict(attributes),
+                start_time_unix_nano=self._last if self._delta else self._started,
+                time_unix_nano=now,
+                count=sum(told.counts),
+                sum=told.sum,
+                bucket_counts=told.counts,
+                explicit_bounds=histogram.bounds,
+                min=extremes,
+                max=extremes,
+            )
+
+
+class PrometheusReader(PrometheusMetricReader):
+    """Collects when it is asked, for Prometheus."""
+
+    def __init__(self, registry: CollectorRegistry, added: Added) -> None:
+        """Take where Prometheus's library finds what was collected."""
+        super().__init__(disable_target_info=True, scope_info_enabled=False, registry=registry)
+        self._added = added
+
+    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
+        super()._receive_metrics(self._added.to(metrics_data), *args, **options)
+
+
+class ExportingReader(PeriodicExportingMetricReader):
+    """Collects now and then in a thread of its own, for an exporter."""
+
+    def __init__(self, exporter: MetricExporter, added: Added) -> None:
+        """Take the exporter; OTEL_METRIC_EXPORT_INTERVAL says how often, by default each minute."""
+        self._added = added  # before the thread starts
+        super().__init__(exporter)
+
+    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
+        super()._receive_metrics(self._added.to(metrics_data), *args, **options)
