@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import PlainTextResponse
 
 from ledger.security import INVALID_API_KEY, ring
 from ledger.settings import Settings
 from ledger.telemetry.exposition import MEDIA_TYPE
+from query.openapi import refused
 
 _BEARER = b"bearer "
 
@@ -20,8 +20,11 @@ def routes(text: Callable[[], Awaitable[bytes]], settings: Settings) -> APIRoute
 
     @router.get(
         "/metrics",
-        response_class=PlainTextResponse,
-        responses={401: {"description": "The key is missing or wrong"}},
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **refused(401, INVALID_API_KEY),
+        },
         summary="What the service has measured, as Prometheus text",
     )
     async def metrics(request: Request) -> Response:

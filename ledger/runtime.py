@@ -199,5 +199,7 @@ def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]
         yield "RECIPIENT_KEY", "registration answers 503, and nhsNumber finds nothing"
     if settings.sealing_key is None:
         yield "SEALING_KEY", "no checkpoint is signed: feed and proofs are empty"
+    if settings.metrics_api_key is None and settings.deployed:
+        yield "METRICS_API_KEY", "/metrics answers 401"
     if settings.session_secret is None:
         yield "SESSION_SECRET", "nobody can sign in to the auditors' pages"

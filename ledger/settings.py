@@ -192,8 +192,8 @@ class Settings(SealingSettings):
         "recipient_key",
         "sealing_key",
         "session_secret",
-        "metrics_api_key",
     )
+    """What `init` makes up; `METRICS_API_KEY` is another one, which nobody needs on their own machine."""
 
     notify_api_key: Secret = Field(description="the key that the supplier sends as `x-api-key`")
     notify_api_key_previous: Secrets = Field((), description="keys of the supplier that are still accepted")
@@ -274,6 +274,7 @@ class Settings(SealingSettings):
 
     @field_validator(
         *(f"{name}_previous" for name in SECRETS if name != "sealing_key"),
+        "metrics_api_key_previous",
         "hmac_secrets_archive",
         mode="before",
     )
@@ -305,9 +306,5 @@ def random_environment() -> str:
         "# Made by `status-ledger init` for development on this machine. Never commit it.",
         "ENVIRONMENT=local",
     ]
-    lines += [
-        f"{name.upper()}={secrets.token_urlsafe(24)}"
-        for name in Settings.SECRETS
-        if name != "metrics_api_key"  # open locally
-    ]
+    lines += [f"{name.upper()}={secrets.token_urlsafe(24)}" for name in Settings.SECRETS]
     return "\n".join(lines) + "\n"

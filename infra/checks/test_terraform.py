@@ -63,7 +63,7 @@ def test_every_setting_of_the_service_is_given(planned: Plan, environment: str) 
     given = app.values["app_settings"]
     required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
     secrets = {name.upper() for name in Settings.SECRETS}
-    assert given.keys() >= required | secrets | {"DATABASE_URL", "DATABASE_CONNECTIONS"}
+    assert given.keys() >= required | secrets | {"DATABASE_URL", "DATABASE_CONNECTIONS", "METRICS_API_KEY"}
     assert given["ENVIRONMENT"] == environment
     assert environment in get_args(DatabaseSettings.model_fields["environment"].annotation)
     assert not given.keys() & LOCAL_ONLY

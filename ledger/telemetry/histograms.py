@@ -13,10 +13,8 @@ from opentelemetry.sdk.metrics.export import (
     MetricExporter,
     MetricsData,
     PeriodicExportingMetricReader,
-    ScopeMetrics,
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
 from ledger.telemetry.measures import Histogram, Reading
@@ -36,8 +34,8 @@ class Added:
     """Adds histograms to what a reader collects: all since the start or, as `delta`, since the last time."""
 
     def __init__(self, scope: str, series: Sequence[Series], *, delta: bool) -> None:
-        """Take what the metrics belong to, and the metrics."""
-        self._scope = InstrumentationScope(scope)
+        """Take the scope whose instruments they join, and the metrics."""
+        self._scope = scope
         self._series = series
         self._delta = delta
         self._started = self._last = time.time_ns()
@@ -48,9 +46,13 @@ class Added:
         now = time.time_ns()
         metrics = [self._metric(series, now) for series in self._series]
         self._last = now
-        first, *others = collected.resource_metrics
-        own = ScopeMetrics(self._scope, metrics, "")
-        return MetricsData([replace(first, scope_metrics=[*first.scope_metrics, own]), *others])
+        (resource,) = collected.resource_metrics
+        # Beside the instruments of the same scope: of one that comes twice, OTLP's exporter keeps the last.
+        scopes = [
+            replace(scope, metrics=[*scope.metrics, *metrics]) if scope.scope.name == self._scope else scope
+            for scope in resource.scope_metrics
+        ]
+        return MetricsData([replace(resource, scope_metrics=scopes)])
 
     def _metric(self, series: Series, now: int) -> Metric:
         temporality = AggregationTemporality.DELTA if self._delta else AggregationTemporality.CUMULATIVE

@@ -41,7 +41,7 @@ class Histogram:
 
     def __init__(self, bounds: Sequence[float]) -> None:
         """Take the bounds of the buckets, in ascending order."""
-        self.bounds = bounds
+        self.bounds = tuple(map(float, bounds))
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
 

@@ -65,6 +65,7 @@ class Telemetry:
         self._meters = MeterProvider([reader], resource, shutdown_on_exit=False)
         self.callbacks = CallbackTraces(self._tracers.get_tracer(SCOPE))
         self._workers = Workers(place_of_parent())
+        self._readers: list[ExportingReader] = []
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
@@ -115,9 +116,9 @@ class Telemetry:
             self._open = True
             for spans, metrics, delta in self._exporters:
                 self._tracers.add_span_processor(BatchSpanProcessor(Discreet(spans)))
-                self._meters.add_metric_reader(
-                    ExportingReader(metrics, Added(SCOPE, self._series, delta=delta))
-                )
+                reader = ExportingReader(metrics, Added(SCOPE, self._series, delta=delta))
+                self._meters.add_metric_reader(reader)
+                self._readers.append(reader)
             if self._exporters and self._watch is not None:
                 self._watching = asyncio.create_task(self._watch.keep())
             await self._workers.open(self._own)
@@ -135,7 +136,8 @@ class Telemetry:
                     await self._watching
             if self._exporters:  # else there is nothing to end, and the service may open once more
                 await asyncio.to_thread(self._tracers.shutdown)
-                await asyncio.to_thread(self._meters.shutdown)
+            for reader in self._readers:  # those that came later, the provider does not shut down
+                await asyncio.to_thread(reader.shutdown)
 
     async def text(self) -> bytes:
         """Return what all processes of the service have measured, as Prometheus text."""

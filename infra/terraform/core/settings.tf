@@ -10,6 +10,7 @@ locals {
     RECIPIENT_KEY   = "recipient-key"
     SEALING_KEY     = "sealing-key"
     SESSION_SECRET  = "session-secret"
+    METRICS_API_KEY = "metrics-api-key"
   }
 
   references = merge(

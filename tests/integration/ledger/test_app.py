@@ -221,6 +221,7 @@ ANSWERS = {
     "eventstore.sealer.ServerChanged": 500,
     "eventstore.sealer_state.OvertakenSealer": 500,
     "ledger.azure_identity.AzureMissing": 500,
+    "ledger.telemetry.exporters.ExporterMissing": 500,
     "ledger.bundling.BundleExists": 500,
     "ledger.commands.audit.NotPublic": 500,
     "ledger.commands.seals.NothingSealed": 500,
@@ -348,6 +349,7 @@ DECLARED = {
     "GET /api/reports/overdue": {200, 401, 422, 500},
     "GET /api/healthcheck": {200},
     "GET /api/healthcheck/ready": {200, 503},
+    "GET /metrics": {200, 401},
 }
 """The answers of the contract."""
 
