@@ -139,7 +139,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await ledger.open()
+        await ledger.open_soon()
         await telemetry.open()
         try:
             yield

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from eventstore.errors import LedgerError
 from ledger.migration import head
+from ledger.preflight import reached
 from ledger.runtime import Ledger
 
 
@@ -35,7 +36,7 @@ async def missing(ledger: Ledger) -> list[str]:
         return ["migrations"]
     except (LedgerError, psycopg.Error):
         return ["database"]
-    return [] if revisions == [head()] else ["migrations"]
+    return [] if reached(revisions, head()) else ["migrations"]
 
 
 def routes(ledger: Callable[[], Ledger]) -> APIRouter:

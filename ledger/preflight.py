@@ -1,5 +1,6 @@
 """What must be true of a database before the service takes a callback, checked at each start."""
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import psycopg
@@ -22,6 +23,9 @@ ERASER_ROLE = "ledger_eraser"
 """Of the one command that erases: it may run one function, and nothing else."""
 
 OLDEST_POSTGRES = 14
+
+CLOCKS_AGREE = 60.0
+"""Seconds that the clocks of service and database may differ before an operator is told."""
 
 
 class UnfitDatabase(LedgerError):
@@ -63,11 +67,13 @@ async def inspect(  # noqa: PLR0913 - all by name
     allow_unsafe: bool,
     wanted: str = SERVICE_ROLE,
     recipients: RecipientKeys | None = None,
+    serves: bool = False,
 ) -> Fitness:
     """Check the database at `url`, whose schema should be at revision `head`, for work as the role `wanted`.
 
-    `recipients` must hold every key that registrations use; None leaves that unchecked. Raises
-    `DatabaseUnavailable` where the database cannot be reached.
+    A service that `serves` may find a newer schema: a deployment migrates before the old version has gone,
+    and what died of it meanwhile must come back. `recipients` must hold every key that registrations use;
+    None leaves that unchecked. Raises `DatabaseUnavailable` where the database cannot be reached.
     """
     try:
         connection = await AsyncConnection.connect(
@@ -78,14 +84,15 @@ async def inspect(  # noqa: PLR0913 - all by name
     async with connection:
         faults = await _server(connection)
         durability = await _durability(connection)
-        doubts = durability if allow_unsafe else []
+        doubts = [*(durability if allow_unsafe else []), *await _clock(connection)]
         faults += [] if allow_unsafe else durability
         role = await _role(connection, wanted)
         if role is not None:  # whose grants the login need not inherit
             await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-        schema = await _schema(connection, head, wanted)
-        if schema:
+        schema, newer = await _schema(connection, head, wanted)
+        if schema and not (serves and newer):
             return Fitness(None, [*faults, *schema], doubts)
+        doubts += schema
         faults += await _guards(connection)
         if recipients is not None:
             faults += await _recipient_keys(connection, recipients)
@@ -104,10 +111,17 @@ async def ensure_fit(  # noqa: PLR0913 - all by name
     allow_unsafe: bool,
     wanted: str = SERVICE_ROLE,
     recipients: RecipientKeys | None = None,
+    serves: bool = False,
 ) -> Fitness:
     """Do as `inspect`, and raise `UnfitDatabase` naming every fault where there is one."""
     fitness = await inspect(
-        url, head=head, deployed=deployed, allow_unsafe=allow_unsafe, wanted=wanted, recipients=recipients
+        url,
+        head=head,
+        deployed=deployed,
+        allow_unsafe=allow_unsafe,
+        wanted=wanted,
+        recipients=recipients,
+        serves=serves,
     )
     if fitness.faults:
         raise UnfitDatabase("; ".join(fitness.faults))
@@ -136,18 +150,40 @@ async def _durability(connection: AsyncConnection) -> list[str]:
     ]
 
 
-async def _schema(connection: AsyncConnection, head: str, wanted: str) -> list[str]:
+def utc_now() -> datetime:
+    """Return this machine's clock."""
+    return datetime.now(UTC)
+
+
+async def _clock(connection: AsyncConnection) -> list[str]:
+    cursor = await connection.execute("SELECT clock_timestamp()")
+    ((theirs,),) = await cursor.fetchall()
+    off = (utc_now() - theirs).total_seconds()
+    if abs(off) <= CLOCKS_AGREE:
+        return []
+    way = "ahead of" if off > 0 else "behind"
+    return [f"this machine's clock is {abs(off):.0f} s {way} the database's: entries will say so for ever"]
+
+
+async def _schema(connection: AsyncConnection, head: str, wanted: str) -> tuple[list[str], bool]:
+    """Return what is wrong with the schema's revision, and whether it is that it is newer."""
     try:
         cursor = await connection.execute("SELECT version_num FROM alembic_version")
         revisions = [revision for (revision,) in await cursor.fetchall()]
     except errors.UndefinedTable:
         revisions = []
     except errors.InsufficientPrivilege:
-        return [f"it may not be read: grant the login {wanted}, and run `status-ledger migrate`"]
+        return [f"it may not be read: grant the login {wanted}, and run `status-ledger migrate`"], False
     if revisions == [head]:
-        return []
+        return [], False
     found = ", ".join(revisions) or "nothing"
-    return [f"migrations are at {found}, not at {head}: run `status-ledger migrate`"]
+    told = f"migrations are at {found}, not at {head}: run `status-ledger migrate`"
+    return [told], reached(revisions, head)
+
+
+def reached(revisions: list[str], head: str) -> bool:
+    """Tell whether a schema at these revisions is at `head` or newer: revisions are numbers."""
+    return len(revisions) == 1 and revisions[0] >= head
 
 
 async def _guards(connection: AsyncConnection) -> list[str]:

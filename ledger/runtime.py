@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 
+import psycopg
 import structlog
 
 from eventstore.appender import Appender, Observe
-from eventstore.database import Database, LedgerConnection, PoolUse, Url
+from eventstore.database import Database, DatabaseUnavailable, LedgerConnection, PoolUse, Url
 from eventstore.errors import LedgerError
 from eventstore.group_commit import Limits, Waiting
 from eventstore.recipients import RecipientKeys
@@ -34,6 +35,12 @@ AUDITOR = "auditor"
 
 WRITERS = 2
 """Appends in flight at once: while one is committed, the next is on its way. Three were no faster."""
+
+INTAKE_CONNECTIONS = WRITERS + 1
+"""Connections of a process that are for callbacks alone: the appender's, and the quarantine's."""
+
+TRY_EVERY = 1.0
+"""Seconds between two attempts to open, where the database was away when the process began."""
 
 log = structlog.get_logger()
 
@@ -73,6 +80,8 @@ class Ledger:
         self._appender: Appender | None = None
         self._opening = asyncio.Lock()
         self._parts: AsyncExitStack | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self._intake: Database | None = None
         self._database: Database | None = None
         self._recorder: Recorder | None = None
         self._registrar: Registrar | None = None
@@ -105,8 +114,10 @@ class Ledger:
 
     @property
     def pool(self) -> PoolUse | None:
-        """How the connections are used; None where the service is not open."""
-        return self._database.use if self._database is not None else None
+        """How the connections are used, those for callbacks and all others; None where it is not open."""
+        if self._intake is None or self._database is None:
+            return None
+        return PoolUse(*map(sum, zip(self._intake.use, self._database.use, strict=True)))
 
     async def open(self) -> None:
         """Open everything, or nothing; a second call, even at the same time, does no harm.
@@ -121,14 +132,43 @@ class Ledger:
                 self._parts = parts.pop_all()
         log.info("service.opened", environment=self.settings.environment)
 
+    async def open_soon(self) -> None:
+        """Open, or go on trying behind while the database cannot be reached: callers are told 500 meanwhile.
+
+        A process that comes up while the database is away, because another one died, must not take the
+        service down with it.
+        """
+        try:
+            await self.open()
+        except (DatabaseUnavailable, psycopg.OperationalError) as error:
+            log.warning("service.waits", reason=str(error))
+            self._trying = asyncio.create_task(self._open_at_last())
+
+    async def _open_at_last(self) -> None:
+        told = ""
+        while True:
+            await asyncio.sleep(TRY_EVERY)
+            try:
+                await self.open()
+            except (LedgerError, psycopg.Error) as error:
+                if str(error) != told:
+                    log.warning("service.waits", reason=str(error))
+                told = str(error)
+            else:
+                return
+
     async def close(self) -> None:
         """Write what waits, then close everything; a second call does no harm."""
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait([self._trying])
+            self._trying = None
         async with self._opening:
             if self._parts is None:
                 return
             parts, self._parts = self._parts, None
             await parts.aclose()
-            self._appender = self._database = self._recorder = self._registrar = None
+            self._appender = self._intake = self._database = self._recorder = self._registrar = None
         log.info("service.closed")
 
     async def _open(self, parts: AsyncExitStack) -> None:
@@ -142,21 +182,26 @@ class Ledger:
             deployed=settings.deployed,
             allow_unsafe=settings.allow_unsafe_database,
             recipients=RecipientKeys(*settings.recipient_keys),
+            serves=True,
         )
         for doubt in fitness.doubts:
             log.warning("database.doubted", doubt=doubt)
         for setting, effect in _effects_of_what_is_missing(settings):
             log.warning("setting.missing", setting=setting, effect=effect)
-        database = Database(
-            url, role=fitness.role, connections=settings.database_connections, connected=self._connected
+        # Apart, so that reads, however many and slow, never keep a callback waiting for a connection.
+        reading = settings.database_connections - INTAKE_CONNECTIONS
+        intake, database = (
+            Database(url, role=fitness.role, connections=connections, connected=self._connected)
+            for connections in (INTAKE_CONNECTIONS, reading)
         )
-        await parts.enter_async_context(database)
+        for pool in (intake, database):
+            await parts.enter_async_context(pool)
         limits = Limits(
             waiting_requests=settings.max_waiting_requests, waiting_bytes=settings.max_waiting_bytes
         )
-        appender = Appender(database, folds(), limits=limits, writers=WRITERS, observe=self._observe)
+        appender = Appender(intake, folds(), limits=limits, writers=WRITERS, observe=self._observe)
         quarantine = Quarantine(
-            database, Caps(settings.quarantine_max_requests, settings.quarantine_max_bytes), limits=limits
+            intake, Caps(settings.quarantine_max_requests, settings.quarantine_max_bytes), limits=limits
         )
         for queue in (appender, quarantine):
             queue.open()
@@ -168,7 +213,7 @@ class Ledger:
             parts.push_async_callback(self._registrar.close)
         await self._open_sealing(parts, url, fitness.role)
         self._appender = appender
-        self._database = database
+        self._intake, self._database = intake, database
         self._recorder = Recorder(
             appender,
             quarantine,

@@ -63,6 +63,7 @@ def serve(settings: Settings, host: str, port: int, workers: int, announce: Call
                 deployed=settings.deployed,
                 allow_unsafe=settings.allow_unsafe_database,
                 recipients=RecipientKeys(*settings.recipient_keys),
+                serves=True,
             )
         )
         announce()

@@ -54,7 +54,12 @@ class DatabaseSettings(BaseSettings):
     migration_database_url: SecretStr | None = Field(
         None, description="PostgreSQL as the owner of the schema; `DATABASE_URL` unless given"
     )
-    database_connections: int = Field(10, ge=2, le=1000, description="connections of one process, at most")
+    database_connections: int = Field(
+        10,
+        ge=4,
+        le=1000,
+        description="connections of one process, at most; three of them are for callbacks alone",
+    )
     data_directory: Path = Field(
         Path(".data"), description="where the service's own PostgreSQL keeps its data"
     )
@@ -253,10 +258,10 @@ class Settings(SealingSettings):
         64 * 1024 * 1024, ge=1024, description="the largest batch that a client registers, in bytes"
     )
     max_waiting_requests: int = Field(
-        10_000, ge=1, description="callbacks that may wait to be written, then 429"
+        1000, ge=1, description="callbacks that may wait to be written, then 429"
     )
     max_waiting_bytes: int = Field(
-        64 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
+        8 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
     )
     max_streams: int = Field(2, ge=0, description="reads that may be streamed at once, then 429")
     quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")

@@ -69,7 +69,7 @@ variable "workers" {
 }
 
 variable "connections_per_worker" {
-  description = "DATABASE_CONNECTIONS: connections of one process, at most."
+  description = "DATABASE_CONNECTIONS: connections of one process, at most; three of them are for callbacks alone."
   type        = number
 }
 

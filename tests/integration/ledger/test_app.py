@@ -1,5 +1,6 @@
 """The application around its routes: health, headers, errors, and an OpenAPI description that is true."""
 
+import asyncio
 import importlib
 import json
 import pkgutil
@@ -13,6 +14,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from asgi_lifespan import LifespanManager
 from pydantic import BaseModel
 
 import eventstore
@@ -76,12 +78,19 @@ async def test_a_healthy_service_says_so_without_a_key(client: httpx.AsyncClient
         "DROP TABLE alembic_version",
     ],
 )
-async def test_another_schema_than_the_newest_is_not_ready(
+async def test_an_older_schema_than_the_newest_is_not_ready(
     client: httpx.AsyncClient, database_url: str, change: str
 ) -> None:
     execute(database_url, change)
     assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["migrations"]})
     assert (await client.get("/api/healthcheck")).status_code == 200
+
+
+async def test_a_schema_that_a_deployment_has_migrated_further_is_ready(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    assert told(await client.get(READY)) == (200, {"status": "ready", "missing": []})
 
 
 async def test_without_its_database_it_is_up_but_not_ready_until_the_database_is_back(
@@ -100,6 +109,25 @@ async def test_without_its_database_it_is_up_but_not_ready_until_the_database_is
     while (answer := await client.get(READY)).status_code == 503 and time.monotonic() < deadline:
         pass  # the request itself waits for a connection
     assert told(answer) == (200, {"status": "ready", "missing": []})
+
+
+async def test_a_process_that_comes_up_while_the_database_is_away_answers_500_and_opens_with_it(
+    service_settings: Settings, database_url: str, postgres: str
+) -> None:
+    name = urlsplit(database_url).path.removeprefix("/")
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    content = body(delivered())
+    application = create_app(service_settings)
+    async with LifespanManager(application), in_process(application) as client:
+        assert told(await client.get(READY)) == (503, {"status": "not ready", "missing": ["database"]})
+        answer = await client.post("/api/status/create", content=content, headers=signed(content))
+        assert told(answer) == (500, {"status": "error"})
+        execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        deadline = time.monotonic() + 30
+        while (await client.get(READY)).status_code == 503 and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # nothing tells of it
+        answer = await client.post("/api/status/create", content=content, headers=signed(content))
+        assert told(answer) == (200, {"status": "success"})
 
 
 async def test_a_service_that_is_not_open_yet_is_up_but_not_ready(unopened: Settings) -> None:

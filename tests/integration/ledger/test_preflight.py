@@ -1,6 +1,7 @@
 """A database is refused for each thing that could lose or falsify a callback, and the reason is said."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from eventstore.database import DatabaseUnavailable
 from eventstore.recipients import RecipientKeys, recipient_key_id
 from eventstore.statements import statement
 from eventstore.tables import APPEND_ONLY
+from ledger import preflight
 from ledger.commands.opened import RoleMissing, opened_database
 from ledger.migration import head
 from ledger.preflight import OPERATOR_ROLE, SERVICE_ROLE, Fitness, UnfitDatabase, ensure_fit, inspect
@@ -60,6 +62,34 @@ async def test_another_revision_is_refused(database_url: str, revision: str) -> 
     assert (await inspected(database_url)).faults == [
         f"migrations are at {revision}, not at {head()}: run `status-ledger migrate`"
     ]
+
+
+async def test_a_service_comes_back_to_a_schema_that_a_deployment_has_migrated_further(
+    database_url: str,
+) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    fitness = await ensure_fit(database_url, head=head(), deployed=False, allow_unsafe=False, serves=True)
+    assert fitness == Fitness(
+        role="ledger_service",
+        faults=[],
+        doubts=[f"migrations are at 9999, not at {head()}: run `status-ledger migrate`"],
+    )
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(86_400, "ahead of"), (-86_400, "behind")])
+async def test_a_clock_that_is_not_the_databases_is_told(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, seconds: int, way: str
+) -> None:
+    monkeypatch.setattr(preflight, "utc_now", lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+    fitness = await inspected(database_url)
+    told = f"this machine's clock is 86400 s {way} the database's: entries will say so for ever"
+    assert (fitness.faults, fitness.doubts) == ([], [told])
+
+
+async def test_a_service_does_not_start_on_an_older_schema(database_url: str) -> None:
+    execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(UnfitDatabase, match="migrations are at 0001"):
+        await ensure_fit(database_url, head=head(), deployed=False, allow_unsafe=False, serves=True)
 
 
 @pytest.mark.parametrize(
