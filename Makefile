@@ -43,6 +43,15 @@ test-all: $(READY) ## Run every test, with many more examples, on PostgreSQL 18 
 	$(BIN)/python -m pytest --hypothesis-profile full $(SPREAD)
 	$(BIN)/python -m pytest tests/integration tests/end_to_end --postgres $(POSTGRES) $(SPREAD)
 
+CHAOS_RESULTS := .chaos
+CHAOS_TESTS = tests/end_to_end/chaos $(if $(ONLY),-k "$(ONLY)")
+
+.PHONY: chaos
+chaos: $(READY) ## Every fault under load, one table (SEED=8, ONLY="a or b"; RECORD=1: into docs/reliability.md)
+	$(if $(ONLY),,rm -rf $(CHAOS_RESULTS))
+	CHAOS=full CHAOS_SEED=$(or $(SEED),8) CHAOS_RESULTS=$(CURDIR)/$(CHAOS_RESULTS) $(BIN)/python -m pytest $(CHAOS_TESTS); \
+	failed=$$?; $(BIN)/python -m tests.end_to_end.chaos.report $(CHAOS_RESULTS) $(if $(RECORD),--into docs/reliability.md); exit $$failed
+
 .PHONY: check
 check: $(READY) ## Check style, types, imports, SQL and migrations
 	$(BIN)/ruff check

@@ -66,6 +66,16 @@ def test_every_file_and_test_that_it_names_exists() -> None:
         assert f"def {name}(" in tests, name
 
 
+def test_every_file_and_test_that_the_document_on_reliability_names_exists() -> None:
+    document = ROOT / "docs" / "reliability.md"
+    text = document.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (document.parent / link).exists(), link
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", text):
+        assert f"def {name}(" in tests, name
+
+
 def test_every_make_target_that_it_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`?make ([a-z-]+)", README):
