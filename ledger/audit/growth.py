@@ -1,19 +1,17 @@
 """Grows the Merkle tree anew from the leaves, and compares it with tiles and checkpoints on its way."""
 
 from collections.abc import Iterator
-from itertools import combinations
+from datetime import datetime
 
 from ledger.audit import leaves
 from ledger.audit.bundles import Bundle
 from ledger.audit.findings import Finding
 from ledger.audit.notes import Head
+from ledger.audit.swaps import Sealed, find_swapped
 from ledger.audit.tree import GrowingTree, root_of
 
 TILE = 256
 """Hashes in a full tile."""
-
-FEW = 64
-"""Leaves among which two that were swapped are looked for by trying."""
 
 
 class Growth:
@@ -26,8 +24,8 @@ class Growth:
         self._tree = GrowingTree()
         self._good = GrowingTree()
         """The tree at the last checkpoint whose root was right."""
-        self._since: list[tuple[bytes, str]] = []
-        """Hash and entry of each leaf since then."""
+        self._since: list[Sealed] = []
+        """The leaves since then."""
         self._lost = False
         """Whether a root was wrong: so are all that follow, and say no more."""
         self._levels: list[list[bytes]] = []
@@ -45,10 +43,10 @@ class Growth:
         """The checkpoint before the next leaf."""
         return self._heads[self._next - 1] if self._next else None
 
-    def add(self, leaf: bytes, entry_id: str) -> Iterator[Finding]:
-        """Add the next leaf."""
+    def add(self, leaf: bytes, entry_id: str, recorded_at: datetime | None) -> Iterator[Finding]:
+        """Add the next leaf, of an entry that was recorded then, if it is there."""
         self._tree.add(leaf)
-        self._since.append((leaf, entry_id))
+        self._since.append(Sealed(leaf, entry_id, recorded_at))
         yield from self._into_tile(0, leaf)
         while self._next < len(self._heads) and self._heads[self._next].size <= self.size:
             head = self._heads[self._next]
@@ -96,14 +94,10 @@ class Growth:
 
     def _wrong(self, head: Head) -> Finding:
         first = self._good.size
-        hashes = [hashed for hashed, _ in self._since]
-        if len(hashes) <= FEW:
-            for one, other in combinations(range(len(hashes)), 2):
-                tried = self._good.copy()
-                for at in range(len(hashes)):
-                    tried.add(hashes[other if at == one else one if at == other else at])
-                if tried.root() == head.root:
-                    told = f"entries {self._since[one][1]} and {self._since[other][1]} were swapped"
-                    return Finding("leaves.swapped", f"indexes {first + one} and {first + other}", told)
+        swapped = find_swapped(self._good, self._since, head.root)
+        if swapped is not None:
+            one, other = swapped
+            told = f"entries {self._since[one].entry_id} and {self._since[other].entry_id} were swapped"
+            return Finding("leaves.swapped", f"indexes {first + one} and {first + other}", told)
         told = f"they do not give the root of the checkpoint of {head.size} entries"
         return Finding("root.differs", f"indexes {first} to {head.size - 1}", told)

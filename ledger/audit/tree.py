@@ -1,5 +1,6 @@
 """Recomputes Merkle trees as RFC 6962 (section 2.1) has them: leaf by leaf, or from a leaf up to the root."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 
 
@@ -36,6 +37,13 @@ class GrowingTree:
             height += 1
         self._peaks.append((height, leaf))
         self.size += 1
+
+    def peaks(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield its perfect subtrees, the largest first: from which leaf, below which, and the root."""
+        low = 0
+        for height, hashed in self._peaks:
+            yield low, low + (1 << height), hashed
+            low += 1 << height
 
     def root(self) -> bytes:
         """Return the root of the leaves so far."""

@@ -35,7 +35,8 @@ def verify(
             if leaf is not None:
                 if leaf["index"] != growth.size:
                     yield Finding("leaf.gone", f"index {growth.size}", f"after it comes {leaf['index']}")
-                yield from growth.add(leaves.bytes_of(leaf["hash"]) or b"", leaf["entry_id"])
+                recorded_at = None if entry is None else leaves.moment(entry["recorded_at"])
+                yield from growth.add(leaves.bytes_of(leaf["hash"]) or b"", leaf["entry_id"], recorded_at)
             if entry is None:
                 told = "it was sealed, and is not there any more"
                 yield Finding("entry.gone", f"entry {leaf['entry_id']} (index {leaf['index']})", told)
