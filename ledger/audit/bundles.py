@@ -8,7 +8,8 @@
 | `tiles.jsonl`, `checkpoints.jsonl` | a full tile of the Merkle tree; a signed checkpoint |
 | `strays.jsonl` | an event or a repeat of an entry that is not there |
 
-Rows are as PostgreSQL's `row_to_json` writes them.
+Rows are as PostgreSQL's `row_to_json` writes them. A repeat has one column more, `of_event`: whether the
+event that it repeats is there.
 """
 
 import json

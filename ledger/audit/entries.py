@@ -30,8 +30,6 @@ class Entries:
         self._blanked: list[str] = []
         self._erased_by: dict[str, str] = {}
         self._registered: dict[str, set[bytes]] = {}
-        self._events: set[bytes] = set()
-        self._repeats: list[tuple[bytes, str]] = []
 
     def look_at(self, entry: Row, leaf: Row | None, before: Head | None) -> Iterator[Finding]:
         """Compare an entry with its leaf, and its times with those of the checkpoint before it."""
@@ -60,8 +58,10 @@ class Entries:
     def derive(self, entry: Row, events: list[Row], repeats: list[Row]) -> Iterator[Finding]:
         """Derive what an entry states, and compare it with the rows of `events` and `repeats`."""
         where = f"entry {entry['entry_id']}"
-        self._events |= {_key(row) for row in events}
-        self._repeats += [(_key(row), where) for row in repeats]
+        for repeat in repeats:
+            if not repeat["of_event"]:
+                told = "it repeats an event that is not there"
+                yield Finding("event.gone", f"{where}, item {repeat['item']}", told)
         if entry["body"] is None or entry["kind"] != "callback":
             return
         stated: list[dict[str, Any]] = []
@@ -91,16 +91,13 @@ class Entries:
             yield Finding("registration.changed", where, f"entry {row['entry_id']} does not state it so")
 
     def finish(self) -> Iterator[Finding | Erased]:
-        """Tell of entries that were blanked, and repeats of events that are not there."""
+        """Tell of entries that were blanked."""
         for entry_id in self._blanked:
             if entry_id in self._erased_by:
                 yield Erased(entry_id, self._erased_by[entry_id])
             else:
                 told = "it was blanked, and no erasure names it"
                 yield Finding("entry.blanked", f"entry {entry_id}", told)
-        for key, where in self._repeats:
-            if key not in self._events:
-                yield Finding("event.gone", where, "it repeats an event that is not there")
 
 
 def _backdated(entry: Row, where: str, signed_at: datetime) -> Iterator[Finding]:
@@ -112,11 +109,6 @@ def _backdated(entry: Row, where: str, signed_at: datetime) -> Iterator[Finding]
             told = f"{word} at {claim}, it says, but the checkpoint of {signed_at.isoformat()} is without it"
             yield Finding("entry.backdated", where, told)
             return
-
-
-def _key(row: Row) -> bytes:
-    """Return what stands for the event that a row is or repeats; 16 bytes, for there may be many."""
-    return sha256(f"{row['digest']}{row['idempotency_key']}".encode()).digest()[:16]
 
 
 def _plain(row: Row, name: str) -> Any:

@@ -8,6 +8,7 @@ from ledger.audit.bundles import Bundle
 from ledger.audit.findings import Finding
 from ledger.audit.notes import Head
 from ledger.audit.swaps import Sealed, find_swapped
+from ledger.audit.tiles import KeptTiles
 from ledger.audit.tree import GrowingTree, root_of
 
 TILE = 256
@@ -18,7 +19,7 @@ class Growth:
     """The tree of a log as it grows, beside the heads that were signed of it."""
 
     def __init__(self, bundle: Bundle, heads: list[Head]) -> None:
-        """Take the heads, smallest first, and read the tiles."""
+        """Take the heads, smallest first, and the tiles."""
         self._heads = heads
         self._next = 0
         self._tree = GrowingTree()
@@ -31,7 +32,7 @@ class Growth:
         self._levels: list[list[bytes]] = []
         """Of each level, the hashes of the tile that is not full yet."""
         self._counts: list[int] = []
-        self._tiles = {(tile["level"], tile["index"]): tile for tile in bundle.lines("tiles")}
+        self._tiles = KeptTiles(bundle)
 
     @property
     def size(self) -> int:
@@ -46,7 +47,8 @@ class Growth:
     def add(self, leaf: bytes, entry_id: str, recorded_at: datetime | None) -> Iterator[Finding]:
         """Add the next leaf, of an entry that was recorded then, if it is there."""
         self._tree.add(leaf)
-        self._since.append(Sealed(leaf, entry_id, recorded_at))
+        if self._next < len(self._heads) and not self._lost:
+            self._since.append(Sealed(leaf, entry_id, recorded_at))
         yield from self._into_tile(0, leaf)
         while self._next < len(self._heads) and self._heads[self._next].size <= self.size:
             head = self._heads[self._next]
@@ -64,7 +66,7 @@ class Growth:
         for head in self._heads[self._next :]:
             told = f"the log has {self.size} entries: its tail was cut off, or it was put back"
             yield Finding("log.shorter", f"checkpoint of {head.size} entries", told)
-        for level, index in sorted(self._tiles):
+        for level, index in self._tiles.left():
             yield Finding("tile.surplus", f"tile {index} of level {level}", "the log is not as long")
 
     def _into_tile(self, level: int, hashed: bytes) -> Iterator[Finding]:
@@ -78,7 +80,7 @@ class Growth:
         self._levels[level] = []
         self._counts[level] += 1
         root = root_of(hashes)
-        tile = self._tiles.pop((level, index), None)
+        tile = self._tiles.take(level, index)
         where = f"tile {index} of level {level}"
         if tile is None:
             yield Finding("tile.gone", where, "it is full, and not there")

@@ -10,9 +10,13 @@ FROM (
             WHERE events.entry_id = entries.entry_id
         ) AS events,
         (
-            SELECT coalesce(json_agg(repeats ORDER BY repeats.item), '[]')
-            FROM repeats
-            WHERE repeats.entry_id = entries.entry_id
+            SELECT coalesce(json_agg(one ORDER BY one.item), '[]')
+            FROM (
+                SELECT repeats.*, events.entry_id IS NOT NULL AS of_event
+                FROM repeats
+                LEFT JOIN events USING (idempotency_key, digest)
+                WHERE repeats.entry_id = entries.entry_id
+            ) AS one
         ) AS repeats
     FROM leaves
     FULL JOIN entries ON entries.entry_id = leaves.entry_id

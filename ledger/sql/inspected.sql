@@ -12,9 +12,13 @@ FROM (
             WHERE events.entry_id = wanted.entry_id
         ) AS events,
         (
-            SELECT coalesce(json_agg(repeats ORDER BY repeats.item), '[]')
-            FROM repeats
-            WHERE repeats.entry_id = wanted.entry_id
+            SELECT coalesce(json_agg(one ORDER BY one.item), '[]')
+            FROM (
+                SELECT repeats.*, events.entry_id IS NOT NULL AS of_event
+                FROM repeats
+                LEFT JOIN events USING (idempotency_key, digest)
+                WHERE repeats.entry_id = wanted.entry_id
+            ) AS one
         ) AS repeats,
         (
             SELECT checkpoints.note

@@ -177,6 +177,10 @@ def deletes_an_event(ledger: Ledger) -> None:
     ledger.tamper("DELETE FROM events WHERE idempotency_key = 'key-2'")
 
 
+def deletes_an_event_that_was_told_again(ledger: Ledger) -> None:
+    ledger.tamper("DELETE FROM events WHERE idempotency_key = 'key-1'")
+
+
 def adds_an_event(ledger: Ledger) -> None:
     ledger.tamper(
         "INSERT INTO events SELECT (jsonb_populate_record(events,"
@@ -217,6 +221,7 @@ TAMPERINGS: list[tuple[Tampering, list[tuple[str, str]]]] = [
     (forges_a_signature, [("checkpoint.invalid", "7 entries")]),
     (changes_an_event, [("event.changed", "item 1")]),
     (deletes_an_event, [("event.gone", "item 1")]),
+    (deletes_an_event_that_was_told_again, [("event.gone", "item 0"), ("event.gone", "item 0")]),
     (adds_an_event, [("event.surplus", "item 7")]),
     (changes_a_registration, [("registration.changed", "r-2")]),
     (blanks_without_saying_so, [("entry.blanked", "entry")]),
