@@ -22,6 +22,9 @@ SETTINGS = {
 }
 """What the server is told beyond PostgreSQL's defaults; commits are durable."""
 
+UNSEALED = "unsealed"
+"""The database whose service seals nothing."""
+
 SEALING_KEY = "benchmark-sealing-key-of-32-characters"
 TEMPORARY = Path("/var/tmp")  # noqa: S108 - a folder of our own in it; /tmp is in memory on some systems
 IN_MEMORY = ("tmpfs", "ramfs")
@@ -89,6 +92,8 @@ class Ground:
                 "SEALING_KEY": SEALING_KEY,
                 "ANCHORS": str(self.folder / f"anchors-{database}"),
             }
+            if database == UNSEALED:
+                settings["SEAL_EVERY"] = "0"
             self._serving = asked, parts.enter_context(running(url, workers, **settings)), parts
         return self._serving[1]
 
@@ -101,7 +106,7 @@ class Ground:
 
     def settle(self) -> None:
         """Let what was measured last have no effect on what is measured next."""
-        if self._serving is not None:
+        if self._serving is not None and self._serving[0][0] != UNSEALED:
             self._await_sealed(self._serving[0][0])
         with psycopg.connect(self._postgres, autocommit=True) as connection:
             connection.execute("CHECKPOINT")

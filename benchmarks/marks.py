@@ -45,11 +45,14 @@ UNITS = {
     "copy": "rows/s",
     "events": "events/s",
     "insert": "rows/s",
+    "lag": "s",
     "lookups": "requests/s",
     "p99": "ms",
     "page": "ms",
+    "proof": "ms",
     "ready": "s",
     "slow": "callbacks/s",
+    "unsealed": "callbacks/s",
 }
 """Units of figures, by the first word of their names."""
 
@@ -105,6 +108,27 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             "page of 1,000 records, CPU in the service",
             (Line("page-cpu"),),
             Mark(10, 5, more=False, unit="ms"),
+        ),
+        Row(
+            "sealing",
+            "single-item rate while entries are sealed ÷ while none are",
+            each("callbacks", "unsealed-{n}"),
+            Mark(0.95, 0.98),
+            full=True,
+        ),
+        Row(
+            "seal-lag",
+            "longest that an entry waits for its index under full load",
+            each("lag"),
+            Mark(5, 2, more=False, unit="s"),
+            full=True,
+        ),
+        Row(
+            "proof",
+            "99th percentile of the proof of any of 1,000,000 entries",
+            (Line("proof-p99"), Line("proof-most", with_="the slowest")),
+            Mark(100, 20, more=False, unit="ms"),
+            full=True,
         ),
         Row(
             "ready",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import intake, limits, reads
+from benchmarks import intake, limits, reads, sealing
 from benchmarks.ground import Ground
 from benchmarks.readiness import ready
 
@@ -32,8 +32,14 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
             Subject((f"slow-{n}",), partial(intake.slow_commits, workers=n)),
             Subject((f"events-{n}",), partial(intake.delivered, workers=n)),
             Subject((f"lookups-{n}",), partial(reads.lookups, workers=n)),
+            Subject((f"unsealed-{n}",), partial(sealing.unsealed, workers=n)),
+            Subject((f"lag-{n}",), partial(sealing.lag, workers=n)),
         ]
-    return [*found, Subject(("page-cpu",), reads.page_cpu)]
+    return [
+        *found,
+        Subject(("page-cpu",), reads.page_cpu),
+        Subject(("proof-p99", "proof-most"), sealing.proof),
+    ]
 
 
 def needed(figures: set[str], all_: Sequence[Subject]) -> list[Subject]:
