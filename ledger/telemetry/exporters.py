@@ -14,6 +14,15 @@ PATIENCE = 5
 """Seconds that an exporter waits for an answer."""
 
 
+_ABOUT_ITSELF = (
+    "CONTROLPLANE_DISABLED",
+    "OPENTELEMETRY_RESOURCE_METRIC_DISABLED",
+    "SDKSTATS_DISABLED",
+    "STATSBEAT_DISABLED_ALL",
+)
+"""What Azure's exporter would tell of itself, and ask for; it takes no argument to leave that be."""
+
+
 class ExporterMissing(LedgerError):
     """Telemetry is to be exported, and the package that does it is not installed."""
 
@@ -49,9 +58,8 @@ def _otlp(address: str) -> Exporters:
 
 
 def _azure(connection_string: str) -> Exporters:
-    # Whom the exporter would tell about itself; it takes no argument for that.
-    for told in ("APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL", "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED"):
-        os.environ.setdefault(told, "true")
+    for feature in _ABOUT_ITSELF:
+        os.environ.setdefault(f"APPLICATIONINSIGHTS_{feature}", "true")
     try:
         from azure.monitor.opentelemetry.exporter import (  # noqa: PLC0415
             AzureMonitorMetricExporter,

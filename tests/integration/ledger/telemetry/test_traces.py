@@ -1,7 +1,6 @@
 """Traces and metrics as a collector and Application Insights receive them, and what never reaches either."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -200,11 +199,8 @@ async def test_a_collector_receives_the_metrics(service_settings: Settings, coll
 
 
 async def test_application_insights_receives_traces_and_metrics(
-    service_settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    service_settings: Settings, collector: Collector, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in list(os.environ):
-        if name.startswith("APPLICATIONINSIGHTS_"):
-            monkeypatch.delenv(name)
     told = SecretStr(collector.connection_string)
     async with serving(service_settings, applicationinsights_connection_string=told) as client:
         await post(client, body(delivered(channel="sms")), traceparent=SAMPLED)
@@ -217,6 +213,8 @@ async def test_application_insights_receives_traces_and_metrics(
     }
     assert requests["POST /api/status/create"] == TRACE
     assert "GET /api/statuses" in requests
+    urls = {one["data"]["baseData"]["url"] for one in received if one["data"]["baseType"] == "RequestData"}
+    assert urls == {""}, "alerts tell the host's requests by theirs"
     metrics = {
         (point["name"], one["data"]["baseData"].get("properties", {}).get("channel")): point
         for one in received
@@ -227,7 +225,9 @@ async def test_application_insights_receives_traces_and_metrics(
     assert metrics["ledger.commit.duration", None]["count"] == 1
     assert metrics["ledger.delivery.lag", "sms"]["count"] == 1
     assert ("ledger.delivery.lag", "letter") not in metrics
-    assert {path for path, _ in collector.received} == {"/v2.1/track"}, "and nothing about itself"
+    assert {path for path, _ in collector.received} == {"/v2.1/track"}
+    assert {name.partition(".")[0] for name, _ in metrics} == {"ledger", "http"}, "and nothing about itself"
+    assert {one["event"] for one in lines(capfd.readouterr().err)} == {"service.opened", "service.closed"}
 
 
 async def test_a_collector_that_is_away_disturbs_nothing(service_settings: Settings) -> None:
