@@ -1,10 +1,11 @@
 # Who is woken, and by what. docs/operations.md says of each alert, by its name, what it means and what to do.
 
 locals {
-  # Each callback, whatever its answer; a sampled row counts for those that it stands for.
+  # Each callback, whatever its answer; a sampled row counts for those that it stands for. Only the host's rows have a
+  # URL: what the service exports of traced requests (ledger/telemetry/) has none, and is not counted twice.
   callbacks = "AppRequests | where Url has '/api/status/create'"
 
-  # The newest value of one of the service's own metrics (ledger/telemetry.py).
+  # The newest value of one of the service's own metrics (ledger/telemetry/instruments.py).
   newest = "AppMetrics | where Name == '%s' | summarize arg_max(TimeGenerated, *) by AppRoleInstance | extend value = Sum / ItemCount"
 
   log_alerts = {
@@ -26,7 +27,7 @@ locals {
     answers-500 = {
       severity    = 0
       description = "Requests fail. Notify sends callbacks again for 2 hours."
-      query       = "AppRequests | where toint(ResultCode) >= 500 | summarize failed = sum(ItemCount) | where failed >= 5"
+      query       = "AppRequests | where isnotempty(Url) and toint(ResultCode) >= 500 | summarize failed = sum(ItemCount) | where failed >= 5"
     }
     gateway-answers-500 = {
       severity    = 0
@@ -62,6 +63,16 @@ locals {
       severity    = 1
       description = "The newest checkpoint has not been anchored for an hour."
       query       = "${format(local.newest, "ledger.anchor.age")} | where value > 3600"
+    }
+    ledger-inconsistent = {
+      severity    = 0
+      description = "The ledger is not what was signed or published before: somebody changed it, or it was put back. Nothing more is sealed."
+      query       = "AppTraces | where Message has 'sealing.stopped' and Message has_any ('LogInconsistent', 'AnchorConflict')"
+    }
+    entry-missed = {
+      severity    = 1
+      description = "The daily sweep found entries that the sealer had passed over. They are sealed now; why they were missed is not known."
+      query       = "AppTraces | where Message has 'entry.missed'"
     }
     firewall-blocked-callback = {
       severity    = 1
