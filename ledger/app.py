@@ -33,6 +33,7 @@ from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.sign_in import NotSignedIn, SignInPage
 from ledger.telemetry.logs import configure_logging
+from ledger.telemetry.propagation import borne_by
 from ledger.telemetry.telemetry import Telemetry
 from query import audit_routes, ledger_routes, report_routes
 from query import routes as query_routes
@@ -125,7 +126,8 @@ class AnswerHeaders:
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            await self._app(scope, receive, send_with_headers)
+            with borne_by(scope["headers"]):
+                await self._app(scope, receive, send_with_headers)
         finally:
             structlog.contextvars.clear_contextvars()  # of the caller too: the next request is another's
 

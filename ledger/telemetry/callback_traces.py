@@ -12,12 +12,10 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from eventstore.events import Delivery
 from ingest.endpoint import PATH
-
-_W3C = TraceContextTextMapPropagator()
+from ledger.telemetry.propagation import context_of
 
 
 class CallbackTrace:
@@ -54,8 +52,8 @@ class CallbackTraces:
 
         From here on log lines of the request name the trace. Spans are made where the caller has sampled it.
         """
-        parent = _W3C.extract({"traceparent": traceparent.decode("latin-1")})
-        if not trace.get_current_span(parent).get_span_context().is_valid:
+        parent = context_of(traceparent)
+        if parent is None:
             return None
         span = self._tracer.start_span(
             f"POST {PATH}",
