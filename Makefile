@@ -77,6 +77,7 @@ lock: $(READY) ## Lock the dependencies of pyproject.toml anew, for every Python
 	$(LOCK) --upgrade --group build --extra azure --extra otlp -o requirements.txt
 	$(LOCK) --upgrade --group dev --extra azure --extra embedded --extra otlp --extra parquet -o requirements-dev.txt
 	$(subst pyproject.toml,infra/checks/requirements.in,$(LOCK)) --upgrade $(patsubst %,--no-emit-package %,cdktf constructs jsii) -o $(INFRA_LOCK)
+	$(subst pyproject.toml,benchmarks/peers/requirements.in,$(LOCK)) --upgrade -o benchmarks/peers/requirements.txt
 	$(subst pyproject.toml,--group pyproject.toml:styles,$(LOCK)) --upgrade -o requirements-npm.txt
 
 .PHONY: styles
@@ -86,7 +87,7 @@ styles: ## Fetch the styles of the auditors' pages, and what tests them; part of
 
 .PHONY: clean
 clean: ## Remove what `make` set up, but neither .env nor .data
-	rm -rf $(VENV) $(INFRA) node_modules
+	rm -rf $(VENV) $(INFRA) node_modules benchmarks/peers/installed
 
 $(READY): requirements-dev.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed: make PYTHON=python3.12 …")'

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.service import Service, running
+from benchmarks.service import RECIPIENT_KEY, Service, running
 from ledger.embedded import EmbeddedPostgres
 from ledger.migration import migrate
 
@@ -32,11 +33,29 @@ PATIENCE = 60.0
 """Seconds for the sealer to come to the end of what was recorded."""
 
 
+SMALL, LARGE = "small", "large"
+"""The ledgers that begin empty, and full."""
+
+
+class Scale(NamedTuple):
+    """How much is stored for what needs a state of its own."""
+
+    stored: int = 60_000
+    """Callbacks of which the bytes on disk are told."""
+    callbacks: int = 1_000_000
+    """Callbacks after which the memory is told."""
+    proven: int = 1_000_000
+    """Sealed entries of which some are proven."""
+    messages: int = 4_800_000
+    """Of the large ledger, with 4.2 events each."""
+
+
 class Ground:
     """A server, a database for each purpose, one service at a time; `lent` makes and removes all of it."""
 
-    def __init__(self, postgres: str, folder: Path, seconds: float) -> None:
-        """Take the server's URL, a folder for files, and how long a measurement takes."""
+    def __init__(self, postgres: str, folder: Path, seconds: float, scale: Scale) -> None:
+        """Take the server's URL, a folder for files, how long a measurement takes, and what is stored."""
+        self.scale = scale
         self.folder = folder
         self.seconds = seconds
         self.peak: dict[int, float] = {}
@@ -68,7 +87,17 @@ class Ground:
             self._databases[name] = url
         return self._databases[name]
 
-    def connect(self, name: str = "ledger") -> psycopg.Connection:
+    def forget(self) -> None:
+        """Drop what an earlier run left in a folder that was kept, but the large ledger."""
+        with psycopg.connect(self._postgres, autocommit=True) as connection:
+            for (name,) in connection.execute(
+                "SELECT datname FROM pg_database WHERE NOT datistemplate"
+                " AND datname NOT IN ('postgres', current_database(), %s)",
+                [LARGE],
+            ).fetchall():
+                connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+    def connect(self, name: str = SMALL) -> psycopg.Connection:
         """Return a connection to a database, as its owner."""
         return psycopg.connect(self.database(name), autocommit=True)
 
@@ -80,7 +109,7 @@ class Ground:
                 connection.execute(told)
             connection.execute("SELECT pg_reload_conf()")
 
-    def service(self, workers: int, database: str = "ledger") -> Service:
+    def service(self, workers: int, database: str = SMALL) -> Service:
         """Return a running service with so many workers on a database; any other one is stopped before."""
         asked = database, workers
         if self._serving is None or self._serving[0] != asked:
@@ -90,6 +119,7 @@ class Ground:
             parts = ExitStack()
             settings = {
                 "SEALING_KEY": SEALING_KEY,
+                "RECIPIENT_KEY": RECIPIENT_KEY,
                 "ANCHORS": str(self.folder / f"anchors-{database}"),
             }
             if database == UNSEALED:
@@ -124,7 +154,7 @@ class Ground:
 
 
 @contextmanager
-def lent(seconds: float, folder: Path | None = None, **settings: str) -> Iterator[Ground]:
+def lent(seconds: float, scale: Scale, folder: Path | None = None) -> Iterator[Ground]:
     """Lend a ground; without a folder all is removed at the end, in one the databases stay."""
     with ExitStack() as parts:
         place = folder or Path(parts.enter_context(tempfile.TemporaryDirectory(dir=TEMPORARY)))
@@ -136,11 +166,12 @@ def lent(seconds: float, folder: Path | None = None, **settings: str) -> Iterato
         parts.callback(postgres.release if folder else postgres.remove)
         url = postgres.acquire()
         with psycopg.connect(url, autocommit=True) as connection:
-            for name, value in (SETTINGS | settings).items():
+            for name, value in SETTINGS.items():
                 told = sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value)
                 connection.execute(told)
         postgres.release()  # for the settings that need a start
-        ground = Ground(postgres.acquire(), place, seconds)
+        ground = Ground(postgres.acquire(), place, seconds, scale)
+        ground.forget()
         try:
             yield ground
         finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.bodies import bodies, deliveries
-from benchmarks.ground import Ground
+from benchmarks.ground import SMALL, Ground
 from benchmarks.load import Load, post
 
 CONNECTIONS = 64
@@ -19,18 +19,16 @@ MOST_EVENTS = 50_000
 SLOW_COMMIT = 3_000
 """Microseconds that each commit takes longer."""
 
-LEDGER = "ledger"
 
-
-def callbacks(ground: Ground, workers: int, database: str = LEDGER) -> tuple[float, float]:
+def callbacks(ground: Ground, workers: int, database: str = SMALL) -> tuple[float, float]:
     """Return how many callbacks of one item are answered a second, and the 99th percentile in ms."""
     load = _callbacks(ground, workers, database)
-    if database == LEDGER:
+    if database == SMALL:
         ground.peak[workers] = load.rate
     return load.rate, load.p99_ms
 
 
-def delivered(ground: Ground, workers: int, database: str = LEDGER) -> tuple[float]:
+def delivered(ground: Ground, workers: int, database: str = SMALL) -> tuple[float]:
     """Return how many events a second arrive in callbacks of a hundred items."""
     port = ground.service(workers, database).port
     made = deliveries(int(ground.seconds * MOST_EVENTS) // ITEMS, ITEMS, ground.seed())
@@ -45,7 +43,7 @@ def slow_commits(ground: Ground, workers: int) -> tuple[float]:
     ground.service(workers)
     ground.configure(commit_delay=SLOW_COMMIT, commit_siblings=0)
     try:
-        return (_callbacks(ground, workers, LEDGER).rate,)
+        return (_callbacks(ground, workers, SMALL).rate,)
     finally:
         ground.configure(commit_delay=0, commit_siblings=5)
 
@@ -54,8 +52,17 @@ def at_half(ground: Ground, workers: int) -> tuple[float, float, float]:
     """Return the 99th percentile and the median in ms at half the last rate, and the rate reached."""
     if workers not in ground.peak:
         callbacks(ground, workers)
-    load = _callbacks(ground, workers, LEDGER, rate=ground.peak[workers] / 2)
+    load = _callbacks(ground, workers, SMALL, rate=ground.peak[workers] / 2)
     return load.p99_ms, load.p50_ms, load.rate
+
+
+def have_events(ground: Ground, count: int, workers: int = 1) -> None:
+    """See that the ledger has so many events, in callbacks of a hundred items."""
+    with ground.connect() as connection:
+        ((there,),) = connection.execute("SELECT count(*) FROM events").fetchall()
+    if there < count:
+        made = deliveries(-(-(count - there) // ITEMS), ITEMS, ground.seed())
+        post(ground.service(workers).port, made, ground.requests, 0, DELIVERING)
 
 
 def _callbacks(ground: Ground, workers: int, database: str, rate: float = 0) -> Load:

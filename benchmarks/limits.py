@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.ground import Ground
+from benchmarks.intake import have_events
 from benchmarks.load import get
 from benchmarks.service import free_port, stop, wait_until_ready
 from ledger.embedded import packaged_binaries
@@ -15,8 +16,8 @@ from ledger.migration import migrate
 
 INSERT = (Path(__file__).parent / "sql" / "bare_rows.sql").read_text().partition("\n")[2]
 CLIENTS = 32
-ROWS_A_SECOND = 25_000
-"""About as many rows as are copied in a second, so that a measurement takes about as long as others."""
+ROWS_A_SECOND = 30_000
+"""Rows that are copied for each second that other measurements take."""
 
 
 def _prepare(url: str) -> None:
@@ -60,26 +61,26 @@ def inserts(ground: Ground) -> tuple[float]:
 
 
 def copied(ground: Ground) -> tuple[float]:
-    """Return how many of the same rows `COPY` writes in a second, in one transaction, its commit included."""
-    url = _empty(ground)
+    """Return how many rows a second `COPY` writes, in one transaction, its commit included.
+
+    They are the rows that the service wrote for callbacks of a hundred items.
+    """
     count = int(ROWS_A_SECOND * ground.seconds)
-    columns = INSERT[INSERT.index("(") : INSERT.index(")") + 1]
-    rows = INSERT[INSERT.index("SELECT") :].replace(
-        "FROM drawn",
-        "FROM (SELECT (random() * 9e15)::bigint AS key, (random() * 9e15)::bigint AS message"  # noqa: S608
-        f" FROM generate_series(1, {count})) AS drawn",
-    )
-    with psycopg.connect(url, autocommit=True) as connection:
-        with connection.cursor().copy(f"COPY ({rows}) TO STDOUT".encode()) as out:
-            lines = b"".join(out)
+    have_events(ground, count)
+    with ground.connect() as ledger, ledger.cursor().copy(_SOME_EVENTS, [count]) as out:
+        lines = b"".join(out)
+    with psycopg.connect(_empty(ground), autocommit=True) as connection:
         begun = time.perf_counter()
-        with connection.cursor().copy(f"COPY bare_events {columns} FROM STDIN".encode()) as copy:
+        with connection.cursor().copy("COPY bare_events FROM STDIN") as copy:
             copy.write(lines)
         took = time.perf_counter() - begun
         ((written,),) = connection.execute("SELECT count(*) FROM bare_events").fetchall()
     if written != count:
         raise RuntimeError(f"{written} rows of {count} were copied")
     return (count / took,)
+
+
+_SOME_EVENTS = "COPY (SELECT * FROM events LIMIT %s) TO STDOUT"
 
 
 def constants(ground: Ground, workers: int) -> tuple[float]:

@@ -39,18 +39,29 @@ class Row:
     """Whether it takes too long for the quick form."""
 
 
+PEERS = {"eventsourcing": ("one", "8"), "emmett": ("one", "8", "32")}
+"""Peers, and how many single appends they do at once."""
+
 UNITS = {
     "callbacks": "callbacks/s",
     "constant": "requests/s",
     "copy": "rows/s",
+    "emmett": "events/s",
     "events": "events/s",
+    "eventsourcing": "events/s",
     "insert": "rows/s",
+    "disk": "times",
+    "growth": "MB",
     "lag": "s",
+    "large": "/s",
     "lookups": "requests/s",
     "p99": "ms",
     "page": "ms",
+    "pause": "ms",
     "proof": "ms",
     "ready": "s",
+    "rebuild": "events/s",
+    "rss": "MB",
     "slow": "callbacks/s",
     "unsealed": "callbacks/s",
 }
@@ -86,6 +97,18 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             Mark(0.4, 0.6),
         ),
         Row(
+            "peers",
+            "single-item rate over HTTP ÷ best peer's single append, in process",
+            each("callbacks", *(f"{peer}-{way}" for peer, ways in PEERS.items() for way in ways), of=workers),
+            Mark(2.5, 4),
+        ),
+        Row(
+            "peers-hundred",
+            "100-item deliveries, events a second ÷ best peer's batches of 100, in process",
+            each("events", *(f"{peer}-hundred" for peer in PEERS), of=workers),
+            None,
+        ),
+        Row(
             "slow-commit",
             "single-item rate with 3 ms a commit ÷ without",
             each("slow", "callbacks-{n}"),
@@ -96,6 +119,26 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             "99th percentile at half of the peak rate",
             each("p99"),
             Mark(25, 10, more=False, unit="ms"),
+        ),
+        Row(
+            "large",
+            "single-item rate with many millions of events already stored ÷ with none",
+            each("large-callbacks", "callbacks-{n}"),
+            Mark(0.8, 0.95),
+            full=True,
+        ),
+        Row(
+            "large-hundred",
+            "events a second of 100-item deliveries, with as many ÷ with none",
+            each("large-events", "events-{n}"),
+            Mark(0.8, 0.95),
+            full=True,
+        ),
+        Row(
+            "disk",
+            "bytes on disk an event ÷ bytes of its raw body",
+            (Line("disk"),),
+            Mark(3.5, 2.0, more=False, unit="times"),
         ),
         Row(
             "lookup",
@@ -128,6 +171,34 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             "99th percentile of the proof of any of 1,000,000 entries",
             (Line("proof-p99"), Line("proof-most", with_="the slowest")),
             Mark(100, 20, more=False, unit="ms"),
+            full=True,
+        ),
+        Row(
+            "rebuild",
+            "rebuild of the read model, events a second",
+            (Line("rebuild"),),
+            Mark(100_000, 250_000, unit="events/s"),
+            full=True,
+        ),
+        Row(
+            "pause",
+            "longest pause of a reader or a supplier while the rebuilt tables are swapped in",
+            (Line("pause-swap"),),
+            Mark(100, 20, more=False, unit="ms"),
+            full=True,
+        ),
+        Row(
+            "memory",
+            "memory of a worker after a million callbacks (RSS)",
+            (Line("rss"),),
+            Mark(150, 100, more=False, unit="MB"),
+            full=True,
+        ),
+        Row(
+            "growth",
+            "of which grown since the first hundred thousand",
+            (Line("growth"),),
+            None,
             full=True,
         ),
         Row(

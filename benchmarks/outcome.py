@@ -70,7 +70,11 @@ def keep(row: Row, figures: Figures, surroundings: Mapping[str, Any]) -> None:
         "what": row.what,
         "verdict": verdict(row, figures),
         "lines": [
-            {"with": line.with_, "beside": best(line.beside, figures) if line.beside else None}
+            {
+                "figure": line.figure,
+                "with": line.with_,
+                "beside": best(line.beside, figures) if line.beside else None,
+            }
             | spread(ratios(line, figures))._asdict()
             for line in row.lines
         ],

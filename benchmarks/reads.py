@@ -2,10 +2,10 @@
 
 import http.client
 
-from benchmarks.bodies import LIFECYCLE, deliveries
+from benchmarks.bodies import LIFECYCLE
 from benchmarks.ground import Ground
-from benchmarks.intake import DELIVERING, ITEMS
-from benchmarks.load import get, post
+from benchmarks.intake import have_events
+from benchmarks.load import get
 from benchmarks.service import CLIENT_KEY
 
 CONNECTIONS = 32
@@ -52,10 +52,6 @@ def _page(client: http.client.HTTPConnection) -> None:
 def _messages(ground: Ground, workers: int) -> list[str]:
     """Return the ids of many messages of the ledger, after telling it of them where it has too few."""
     question = "SELECT message_id FROM message_status ORDER BY md5(message_id) LIMIT 20000"
+    have_events(ground, MESSAGES * len(LIFECYCLE), workers)
     with ground.connect() as connection:
-        found = connection.execute(question).fetchall()
-        if len(found) < MESSAGES:
-            made = deliveries(MESSAGES * len(LIFECYCLE) // ITEMS, ITEMS, ground.seed())
-            post(ground.service(workers).port, made, ground.requests, 0, DELIVERING)
-            found = connection.execute(question).fetchall()
-    return [message_id for (message_id,) in found]
+        return [message_id for (message_id,) in connection.execute(question).fetchall()]

@@ -15,8 +15,15 @@ from ledger.commands.progress import progress_bars
 from projections.projection import CURRENT_STATUS
 from projections.rebuild import rebuild
 
-EVERY = 0.02
+EVERY = 0.01
 """Seconds between two probes of each kind."""
+
+
+class Waited(NamedTuple):
+    """One answer: when it was asked for, and how long it took."""
+
+    at: float
+    seconds: float
 
 
 class Pauses(NamedTuple):
@@ -28,6 +35,8 @@ class Pauses(NamedTuple):
     """Indexes, the rest and the swap included."""
     longest_read_ms: float
     longest_callback_ms: float
+    longest_swap_ms: float
+    """The longest of both while the new tables took the place of the old ones."""
     reads: int
     callbacks: int
 
@@ -47,8 +56,8 @@ def rebuild_beside_traffic(url: str, port: int, client_key: str) -> Pauses:
     """Rebuild; one reader and one supplier ask one request after another until it is over."""
     secrets = SigningSecrets(SECRET)
     lines = bodies(10_000_000, seed=int(time.time()))
-    reads: list[float] = []
-    callbacks: list[float] = []
+    reads: list[Waited] = []
+    callbacks: list[Waited] = []
     over = Event()
 
     def read(client: http.client.HTTPConnection) -> None:
@@ -76,14 +85,27 @@ def rebuild_beside_traffic(url: str, port: int, client_key: str) -> Pauses:
                 begun=lambda events: folding.begin(events, begin("Rebuilding", events)),
                 progress=folding.go_on,
             )
-            seconds = time.perf_counter() - started
+            ended = time.perf_counter()
     finally:
         over.set()
         for probe in probes:
             probe.join(60)
     return Pauses(
-        folding.events, folding.seconds, seconds, max(reads), max(callbacks), len(reads), len(callbacks)
+        folding.events,
+        folding.seconds,
+        ended - started,
+        _longest(reads),
+        _longest(callbacks),
+        _longest(
+            [one for one in reads + callbacks if one.at + one.seconds >= folding.told and one.at <= ended]
+        ),
+        len(reads),
+        len(callbacks),
     )
+
+
+def _longest(waited: list[Waited]) -> float:
+    return max((one.seconds for one in waited), default=0.0) * 1000
 
 
 class _Folding:
@@ -91,6 +113,8 @@ class _Folding:
 
     events = 0
     seconds = 0.0
+    told = 0.0
+    """When progress was told of last: then all but the swap is done."""
 
     def begin(self, events: int, advance: Callable[[int], None]) -> None:
         """Start the clock."""
@@ -100,15 +124,16 @@ class _Folding:
     def go_on(self, events: int) -> None:
         """Count, and stop the clock with the last of them."""
         self._advance(events)
+        self.told = time.perf_counter()
         if self._left > 0:
             self._left -= events
             self.seconds = time.perf_counter() - self._begun
 
 
 def _probe(
-    port: int, send: Callable[[http.client.HTTPConnection], None], took: list[float], over: Event
+    port: int, send: Callable[[http.client.HTTPConnection], None], took: list[Waited], over: Event
 ) -> None:
-    """Send one request after another, and keep the milliseconds of each; any answer but 200 is an error."""
+    """Send one request after another, and keep how long each took; any answer but 200 is an error."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     while not over.wait(EVERY):
         begun = time.perf_counter()
@@ -117,5 +142,5 @@ def _probe(
         answer.read()
         if answer.status != 200:
             raise RuntimeError(f"{answer.status} while the read model was rebuilt")
-        took.append((time.perf_counter() - begun) * 1000)
+        took.append(Waited(begun, time.perf_counter() - begun))
     client.close()

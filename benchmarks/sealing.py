@@ -19,9 +19,8 @@ from eventstore.sealing import Sealing
 from ledger.migration import migrate
 
 PROVEN = "proven"
-"""The database of `ENTRIES` sealed entries."""
+"""The database of many sealed entries."""
 
-ENTRIES = 1_000_000
 PROOFS = 500
 EVERY = 0.05
 """Seconds between two looks at what waits for a seal."""
@@ -76,14 +75,14 @@ def proof(ground: Ground) -> tuple[float, float]:
     """Return the 99th percentile and the greatest of the milliseconds that proofs of random entries take."""
     url = ground.database(PROVEN, partial(_filled, ground))
     ground.settle()
-    took = sorted(asyncio.run(_proofs(url)))
+    took = sorted(asyncio.run(_proofs(url, ground.scale.proven)))
     return took[int(len(took) * 0.99)], took[-1]
 
 
-async def _proofs(url: str) -> list[float]:
+async def _proofs(url: str, entries: int) -> list[float]:
     took = []
     with psycopg.connect(url) as connection:
-        indexes = random.Random(0).sample(range(ENTRIES), PROOFS)  # noqa: S311 - no secret
+        indexes = random.Random(0).sample(range(entries), min(entries, PROOFS))  # noqa: S311 - no secret
         ids = connection.execute("SELECT entry_id FROM leaves WHERE index = ANY(%s)", [indexes]).fetchall()
     async with Database(url, connections=1) as database:
         for (entry_id,) in ids:
@@ -99,7 +98,7 @@ def _filled(ground: Ground, url: str) -> None:
     migrate(url)
     with psycopg.connect(url, autocommit=True) as connection:
         for _ in range(10):
-            connection.execute(FILL, [ENTRIES // 10])
+            connection.execute(FILL, [ground.scale.proven // 10])
 
     async def seal() -> None:
         seals = Seals("benchmark/ledger", SigningKey(b"k" * 32), (), Folder(ground.folder / "anchors"))

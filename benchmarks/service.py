@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 API_KEY = "benchmark-key"
 CLIENT_KEY = "benchmark-client"
 SECRET = "benchmark.secret"  # noqa: S105 - opens nothing
+RECIPIENT_KEY = "benchmark-recipient-key"
 PATIENCE = 30.0
 """Seconds for a service to come up."""
 

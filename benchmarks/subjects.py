@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import intake, limits, reads, sealing
+from benchmarks import footprint, intake, large, limits, peering, reads, sealing
 from benchmarks.ground import Ground
 from benchmarks.readiness import ready
 
@@ -15,6 +15,8 @@ class Subject:
 
     gives: tuple[str, ...]
     measure: Callable[[Ground], tuple[float, ...]]
+    once: bool = False
+    """Whether it is measured in the last round alone, for it needs a state that takes long to make."""
 
 
 def subjects(workers: Sequence[int]) -> list[Subject]:
@@ -23,6 +25,8 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
         Subject(("insert",), limits.inserts),
         Subject(("copy",), limits.copied),
         *(Subject((f"constant-{n}",), partial(limits.constants, workers=n)) for n in workers),
+        Subject(("eventsourcing-one", "eventsourcing-8", "eventsourcing-hundred"), peering.eventsourcing),
+        Subject(("emmett-one", "emmett-8", "emmett-32", "emmett-hundred"), peering.emmett),
         Subject(("ready",), ready),
     ]
     for n in workers:
@@ -38,8 +42,23 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
     return [
         *found,
         Subject(("page-cpu",), reads.page_cpu),
-        Subject(("proof-p99", "proof-most"), sealing.proof),
+        Subject(("proof-p99", "proof-most"), sealing.proof, once=True),
+        *(
+            Subject((f"large-callbacks-{n}", f"large-p99-{n}"), partial(_large, intake.callbacks, workers=n))
+            for n in workers
+        ),
+        *(Subject((f"large-events-{n}",), partial(_large, intake.delivered, workers=n)) for n in workers),
+        Subject(("rebuild", "pause-swap", "pause-ever"), large.rebuilt),
+        Subject(("disk", "bytes-event"), footprint.disk, once=True),
+        Subject(("rss", "pss", "growth"), footprint.memory, once=True),
     ]
+
+
+def _large(
+    measure: Callable[[Ground, int, str], tuple[float, ...]], ground: Ground, workers: int
+) -> tuple[float, ...]:
+    """Measure on the large ledger."""
+    return measure(ground, workers, large.filled(ground))
 
 
 def needed(figures: set[str], all_: Sequence[Subject]) -> list[Subject]:
@@ -61,6 +80,8 @@ def measure(
     for number in range(1, rounds + 1):
         for subject in wanted if number % 2 else reversed(wanted):
             advance(f"round {number} of {rounds}: {subject.gives[0]}")
+            if subject.once and number < rounds:
+                continue
             for name, value in zip(subject.gives, subject.measure(ground), strict=True):
                 figures.setdefault(name, []).append(value)
     return figures

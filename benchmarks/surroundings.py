@@ -26,6 +26,7 @@ def surroundings(ground: Ground) -> dict[str, Any]:
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
         "commit": _commit(),
         "seconds": ground.seconds,
+        "scale": ground.scale._asdict(),
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count(),

@@ -1,0 +1,66 @@
+"""A large ledger, filled by the server itself, sealed and folded, to be measured like an empty one."""
+
+import asyncio
+from collections.abc import Callable
+
+import psycopg
+
+from benchmarks.ground import LARGE, Ground
+from benchmarks.population import fill
+from benchmarks.rebuilding import rebuild_beside_traffic
+from benchmarks.service import CLIENT_KEY, RECIPIENT_KEY
+from eventstore import sealer
+from eventstore.database import Database
+from eventstore.recipients import RecipientKeys
+from ledger.commands.progress import progress_bars
+from ledger.migration import migrate
+from projections.projection import CURRENT_STATUS
+from projections.rebuild import rebuild
+
+STEP = 1_000_000
+"""Entries that are sealed at once."""
+
+
+def filled(ground: Ground) -> str:
+    """Return the name of the large database, which is filled where it is asked for first."""
+    ground.database(LARGE, lambda url: _fill(url, ground.scale.messages))
+    return LARGE
+
+
+def rebuilt(ground: Ground) -> tuple[float, float, float]:
+    """Return the events a second of a rebuild, and the longest pause in ms: as it swaps, and ever.
+
+    A reader and a supplier ask one request after another meanwhile.
+    """
+    name = filled(ground)
+    service = ground.service(1, name)
+    ground.settle()
+    pauses = rebuild_beside_traffic(ground.database(name), service.port, CLIENT_KEY)
+    longest = max(pauses.longest_read_ms, pauses.longest_callback_ms)
+    return pauses.events / pauses.seconds, pauses.longest_swap_ms, longest
+
+
+def _fill(url: str, messages: int) -> None:
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((used,),) = connection.execute("SELECT to_regnamespace('benchmark') IS NOT NULL").fetchall()
+        if used:  # in a folder that was kept
+            return
+        with progress_bars() as begin:
+            fill(url, messages, RecipientKeys(RECIPIENT_KEY), begin)
+            connection.execute("SET timezone TO 'UTC'")
+            rebuild(connection, CURRENT_STATUS)
+            ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
+            sealed = begin("Sealing", entries)
+            asyncio.run(_seal(url, sealed))
+        connection.execute("VACUUM (ANALYZE)")
+
+
+async def _seal(url: str, sealed: Callable[[int], None]) -> None:
+    """Seal in few and large steps: each looks at all that those before have sealed."""
+    async with Database(url, connections=1) as database:
+        more = True
+        while more:
+            done = await sealer.seal(database, most=STEP)
+            sealed(done.entries)
+            more = done.more
