@@ -71,10 +71,10 @@ class Scene:
         """Load the services; what happens within the block is the fault."""
         print(f"seed {SEED}")  # noqa: T201 - pytest shows it where the test fails
         with Load(*(service.port for service in services), seed=SEED, rate=rate) as load:
-            load.go_on(lasting(5, 1), at_least=50)
+            load.go_on(lasting(4, 1), at_least=50)
             self.before = load.acknowledged_events / (time.monotonic() - load.began)
             yield load
-            load.go_on(lasting(5, 1), at_least=50)
+            load.go_on(lasting(2, 0.5), at_least=50)
 
     def post_besides(self, service: Service, content: bytes) -> int:
         """Post a callback that is no part of the load; return the status of the answer."""

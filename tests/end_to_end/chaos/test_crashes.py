@@ -20,7 +20,7 @@ def workers_of(service_pid: int) -> list[int]:
 
 def test_kill_9_of_workers_again_and_again(scene: Scene) -> None:
     with scene.service() as service, scene.load(service) as load:
-        until = time.monotonic() + lasting(20, 4)
+        until = time.monotonic() + lasting(12, 4)
         while time.monotonic() < until:
             os.kill(workers_of(service.pid)[0], signal.SIGKILL)
             scene.heal()

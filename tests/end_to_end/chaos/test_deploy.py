@@ -71,7 +71,7 @@ def test_a_migration_while_the_service_serves(scene: Scene) -> None:
         scene.heal()
         load.go_on(lasting(5, 1), at_least=50)
         kill_a_worker(service)  # what comes up now finds a schema that it does not know
-        load.go_on(lasting(10, 2), at_least=50)
+        load.go_on(lasting(6, 2), at_least=50)
         assert service.client.get("/api/healthcheck/ready").status_code == 200
         assert not load.codes - {0, 200}
     scene.conclude(17, "Migration while serving; then a worker of the old version dies", load)

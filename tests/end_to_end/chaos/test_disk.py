@@ -75,7 +75,7 @@ def test_a_disk_that_is_full(scene: Scene, request: pytest.FixtureRequest) -> No
             fill(ballast)
             while load.codes <= {0, 200}:
                 load.go_on(0.1)
-            load.go_on(lasting(15, 3))  # a callback may still find room, where a failed one has left it
+            load.go_on(lasting(10, 3))  # a callback may still find room, where a failed one has left it
             assert 500 in load.codes
             ballast.unlink()
             own.start()  # where it has given up
@@ -92,7 +92,7 @@ def test_fsync_that_fails(scene: Scene, tmp_path: Path, request: pytest.FixtureR
         with scene.service() as service, scene.load(service) as load:
             tracer = _failing_syncs(own.pid)
             try:
-                load.go_on(lasting(20, 6))
+                load.go_on(lasting(15, 6))
             finally:
                 tracer.send_signal(signal.SIGINT)
                 tracer.wait(30)

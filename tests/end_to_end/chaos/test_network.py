@@ -34,7 +34,7 @@ def test_a_network_that_resets_appends_half_way_and_in_the_commit(scene: Scene) 
         scene.load(service) as load,
     ):
         proxy.set(Mode.RESET)
-        load.go_on(lasting(20, 4), at_least=100)
+        load.go_on(lasting(12, 4), at_least=100)
         proxy.set(Mode.PASS)
         scene.heal()
     assert proxy.resets > 3
@@ -48,7 +48,7 @@ def test_a_network_that_slices(scene: Scene) -> None:
         scene.load(service) as load,
     ):
         proxy.set(Mode.SLICE)
-        load.go_on(lasting(20, 3), at_least=50)
+        load.go_on(lasting(12, 3), at_least=50)
         proxy.set(Mode.PASS)
         scene.heal()
     scene.conclude(8, "Network slices: answers byte by byte, statements in pieces of 1 to 200 bytes", load)

@@ -30,12 +30,12 @@ def test_a_lock_that_bars_every_append(scene: Scene) -> None:
         with psycopg.connect(scene.url) as operator:
             operator.execute("LOCK TABLE entries, message_status IN ACCESS EXCLUSIVE MODE")
             locked = time.monotonic()
-            load.go_on(lasting(20, 4))
+            load.go_on(lasting(15, 4))
             assert load.acknowledged_between(locked, time.monotonic()) == 0
             operator.rollback()
         scene.heal()
         load.go_on(lasting(5, 1), at_least=50)
-    scene.conclude(9, "`ACCESS EXCLUSIVE` lock held for 20 s", load)
+    scene.conclude(9, "`ACCESS EXCLUSIVE` lock held for 15 s", load)
 
 
 def test_no_connection_to_be_had(scene: Scene, server: Server) -> None:
@@ -48,7 +48,7 @@ def test_no_connection_to_be_had(scene: Scene, server: Server) -> None:
             except psycopg.OperationalError:  # too many clients: some are the service's
                 own[0].execute(CUT_OFF)
         cut = time.monotonic()
-        load.go_on(lasting(15, 3))
+        load.go_on(lasting(10, 3))
         assert load.acknowledged_between(cut, time.monotonic()) == 0
         crowd.close()
         scene.heal()
@@ -72,7 +72,7 @@ def test_slow_readers_on_every_connection_of_the_pool(scene: Scene) -> None:
         wait_until(lambda: execute(scene.url, WAITING_READS)[0][0] == 2)
         execute(scene.url, CUT_OFF_APPENDS)  # they must find others while reads hold all of theirs
         starved = time.monotonic()
-        load.go_on(lasting(15, 3), at_least=100)
+        load.go_on(lasting(10, 3), at_least=100)
         assert not load.codes - {0, 200}
         assert load.acknowledged_between(starved, time.monotonic()) > 0
         operator.rollback()

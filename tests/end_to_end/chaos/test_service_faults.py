@@ -50,7 +50,7 @@ def test_clocks_of_the_service_a_day_off(scene: Scene) -> None:
         scene.service(workers=1) as right,
         scene.load(ahead, behind, right) as load,
     ):
-        load.go_on(lasting(20, 3), at_least=100)
+        load.go_on(lasting(10, 3), at_least=100)
         scene.heal()
     fault = "Clocks of two services a day ahead and a day behind, beside one that is right"
     scene.conclude(12, fault, load, known="entry.backdated")

@@ -36,12 +36,12 @@ def test_a_standby_that_is_away(scene: Scene, pair: Pair) -> None:
         pair.standby.stop()
         load.go_on(0.5)  # what it confirmed may still be on its way to the supplier
         away = time.monotonic()
-        load.go_on(lasting(15, 4))
+        load.go_on(lasting(10, 4))
         assert load.acknowledged_between(away, time.monotonic()) == 0
         pair.standby.start()
         scene.heal()
         load.go_on(lasting(5, 1), at_least=50)
-    scene.conclude(13, "Synchronous standby away for 15 s", load)
+    scene.conclude(13, "Synchronous standby away for 10 s", load)
 
 
 def test_commits_that_are_cancelled_while_they_wait_for_the_standby(scene: Scene, pair: Pair) -> None:
@@ -54,7 +54,7 @@ def test_commits_that_are_cancelled_while_they_wait_for_the_standby(scene: Scene
         pair.standby.stop()
         load.go_on(0.5)
         away = time.monotonic()
-        while time.monotonic() < away + lasting(15, 4):
+        while time.monotonic() < away + lasting(10, 4):
             ((number,),) = operator.execute(CANCEL_WAITING).fetchall()
             cancelled += number
             load.go_on(0.05)
@@ -73,7 +73,7 @@ def test_failover_to_the_standby(scene: Scene, pair: Pair) -> None:
         load.go_on(lasting(3, 1))
         pair.promote()
         scene.heal()
-        load.go_on(lasting(15, 3), at_least=100)
+        load.go_on(lasting(8, 3), at_least=100)
         # Nothing asks the old primary any more: it stays where it was.
     scene.url = at(pair.standby.url, name)
     scene.conclude(15, "Failover: primary killed, synchronous standby promoted", load, patient=True)
