@@ -261,7 +261,7 @@ class Settings(SealingSettings):
         1000, ge=1, description="callbacks that may wait to be written, then 429"
     )
     max_waiting_bytes: int = Field(
-        8 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
+        4 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
     )
     max_streams: int = Field(2, ge=0, description="reads that may be streamed at once, then 429")
     quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")

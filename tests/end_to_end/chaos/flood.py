@@ -15,8 +15,16 @@ from tests.support.supplier import SECRETS, body, item
 
 PATIENCE = 10.0
 
-_ITEM = body(item("m%d", key="k%d", reference="r%d", channel="nhsapp", channelStatus="delivered"))
-_HEAD = post(_ITEM).partition(b"x-hmac-sha256-signature: ")[0] + b"x-hmac-sha256-signature: %s\r\n"
+ITEMS = 20
+"""Items of a callback: so many that five times what the service can take costs the supplier little."""
+
+_BODY = body(
+    *(
+        item(f"m%d-{n}", key=f"k%d-{n}", reference="r", channel="nhsapp", channelStatus="read")
+        for n in range(ITEMS)
+    )
+)
+_HEAD = post(_BODY).partition(b"x-hmac-sha256-signature: ")[0] + b"x-hmac-sha256-signature: %s\r\n"
 
 
 class Turned(NamedTuple):
@@ -27,9 +35,9 @@ class Turned(NamedTuple):
 
 
 def callbacks(seed: int) -> Iterator[bytes]:
-    """Yield requests of one item each, without end, all of them distinct."""
+    """Yield requests without end, of messages that no other tells of."""
     for number in itertools.count(seed * 1_000_000_000):
-        content = _ITEM % (number, number, number)
+        content = _BODY % ((number,) * (2 * ITEMS))
         head = _HEAD % SECRETS.sign(content).encode()
         yield b"%scontent-length: %d\r\n\r\n%s" % (head, len(content), content)
 
