@@ -61,13 +61,11 @@ def judge(
     anchors: Path,
     *,
     besides: Container[bytes] = (),
-    patient: bool = False,
     known: str = "",
 ) -> Verdict:
     """Hold the ledger at `url` against what the supplier of `load` knows; `besides` are bodies of others.
 
-    `patient` waits until the service itself has published everything that it acknowledged; otherwise the
-    ledger is sealed here. `known` is a kind of the auditor's findings that there must be, and may be.
+    The ledger is sealed to its end. `known` is a kind of the auditor's findings that there must be.
     """
     kept = {
         str(entry_id): Kept(bytes(body), bytes(signature), rejection)  # type: ignore[call-overload, arg-type]
@@ -87,7 +85,7 @@ def judge(
         *_events(load, kept, url),
         *_some("went backwards", load.backwards),
         *_read_model(url),
-        *_sealed(load, url, anchors, patient=patient, known=known),
+        *_sealed(load, url, anchors, known),
     ]
     return Verdict(lost, wrong)
 
@@ -136,11 +134,9 @@ def _read_model(url: str) -> Iterator[str]:
         yield from _some("rows of the read model that differ", verify_read_model(connection, PROJECTIONS))
 
 
-def _sealed(load: Load, url: str, anchors: Path, *, patient: bool, known: str) -> Iterator[str]:
-    if patient:
-        yield from _some("not published in time", _unpublished(load, url))
+def _sealed(load: Load, url: str, anchors: Path, known: str) -> Iterator[str]:
     try:
-        found = asyncio.run(_verified(url, anchors, seal=not patient))
+        found = asyncio.run(_verified(url, anchors))
     except Exception as error:  # whatever it is, the ledger should not have come to it
         yield f"it can be sealed and verified no more: {error!r}"
         return
@@ -148,18 +144,16 @@ def _sealed(load: Load, url: str, anchors: Path, *, patient: bool, known: str) -
     if known and len(unknown) == len(found):
         yield f"the auditor's verifier does not find {known}"
     yield from _some("findings of the auditor's verifier", unknown)
-    if not patient:
-        yield from _some("not sealed", _not_yet(load.acknowledged_entries, url))
+    yield from _some("not sealed", _not_yet(load.acknowledged_entries, url))
 
 
-async def _verified(url: str, anchors: Path, *, seal: bool) -> list[Finding | Erased]:
-    """Return what the auditor's verifier finds, after sealing to the end if asked to."""
+async def _verified(url: str, anchors: Path) -> list[Finding | Erased]:
+    """Seal to the end, and return what the auditor's verifier finds."""
     seals = Seals(LEDGER, signing_key(SecretStr(SEALING_KEY)), (), Folder(anchors))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with Database(url, role=SERVICE_ROLE, connections=1) as database:
-            if seal:
-                await Sealing(database, seals).once(now=True)
+            await Sealing(database, seals).once(now=True)
             await export(database, folder)
         ((incarnation,),) = execute(url, "SELECT incarnation FROM sealer")
         key = read_key(str(seals.key.verifying(seals.origin(str(incarnation)))))
@@ -172,7 +166,7 @@ def _not_yet(acknowledged: set[str], url: str) -> set[str]:
     return acknowledged - {str(entry_id) for (entry_id,) in execute(url, query)}
 
 
-def _unpublished(load: Load, url: str) -> set[str]:
+def unpublished(load: Load, url: str) -> set[str]:
     """Wait for the service to publish what it acknowledged; return what it has not."""
     acknowledged, until = load.acknowledged_entries, time.monotonic() + PUBLISHED_WITHIN
     while (missing := _not_yet(acknowledged, url)) and time.monotonic() < until:

@@ -15,7 +15,7 @@ from typing import NoReturn
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.end_to_end.chaos.checker import Verdict, judge
+from tests.end_to_end.chaos.checker import Verdict, judge, unpublished
 from tests.end_to_end.chaos.load import Load, Outcome
 from tests.end_to_end.chaos.report import Row, today
 from tests.support.service import ROOT, Service, running
@@ -43,6 +43,10 @@ class Scene:
         self.folder = folder
         self.anchors = folder / "anchors"
         self.healed = 0.0
+        self.before = 0.0
+        """Events a second that were acknowledged before the fault."""
+        self.late: set[str] = set()
+        """Entries that the service acknowledged, and had not published in time."""
         self.besides: set[bytes] = set()
         """Bodies that somebody else than the load has posted."""
 
@@ -67,14 +71,19 @@ class Scene:
         return {"CHAOS_VARIANT": name, "PYTHONPATH": f"{VARIANTS}{os.pathsep}{ROOT}"} | more
 
     @contextmanager
-    def load(self, *services: Service, rate: float = RATE) -> Iterator[Load]:
-        """Load the services; what happens within the block is the fault."""
+    def load(self, *services: Service, publishes: bool = False) -> Iterator[Load]:
+        """Load the services; what happens within the block is the fault.
+
+        Where it `publishes`, the service itself has to publish all that it acknowledged, within 60 s.
+        """
         print(f"seed {SEED}")  # noqa: T201 - pytest shows it where the test fails
-        with Load(*(service.port for service in services), seed=SEED, rate=rate) as load:
+        with Load(*(service.port for service in services), seed=SEED, rate=RATE) as load:
             load.go_on(lasting(4, 1), at_least=50)
             self.before = load.acknowledged_events / (time.monotonic() - load.began)
             yield load
             load.go_on(lasting(2, 0.5), at_least=50)
+        if publishes and FULL:
+            self.late = unpublished(load, self.url)
 
     def post_besides(self, service: Service, content: bytes) -> int:
         """Post a callback that is no part of the load; return the status of the answer."""
@@ -85,13 +94,9 @@ class Scene:
         """Say that the fault is over now."""
         self.healed = time.monotonic()
 
-    def verdict(self, load: Load, *, patient: bool = False, known: str = "") -> Verdict:
-        """Judge; waits for the service's own checkpoint where `patient` and there is the time for it.
-
-        `known` is the kind of the auditor's findings that the fault must have.
-        """
-        patient = patient and FULL
-        return judge(load, self.url, self.anchors, besides=self.besides, patient=patient, known=known)
+    def verdict(self, load: Load, *, known: str = "") -> Verdict:
+        """Judge; `known` is the kind of the auditor's findings that the fault must have."""
+        return judge(load, self.url, self.anchors, besides=self.besides, known=known)
 
     def not_run(self, number: int, fault: str, why: str) -> NoReturn:
         """Write a line that says that this machine cannot have the fault, and skip the test."""
@@ -99,18 +104,9 @@ class Scene:
             Row(number, fault, 0, 0, 0, 0, 0, 0, "", "", today(), f"not run, {why}").write(Path(RESULTS))
         pytest.skip(f"not run: {why}")
 
-    def conclude(
-        self,
-        number: int,
-        fault: str,
-        load: Load,
-        *,
-        patient: bool = False,
-        known: str = "",
-        note: str = "",
-    ) -> None:
+    def conclude(self, number: int, fault: str, load: Load, *, known: str = "", note: str = "") -> None:
         """Judge, write the line of the table, and fail where anything is lost or wrong."""
-        verdict = self.verdict(load, patient=patient, known=known)
+        verdict = self.verdict(load, known=known)
         counts = load.outcomes
         failed_first = load.failed_first
         recovered = failed_first & load.acknowledged_bodies
@@ -134,5 +130,6 @@ class Scene:
             row.write(Path(RESULTS))
         assert verdict.lost == []
         assert verdict.wrong == []
+        assert not self.late, f"{len(self.late)} acknowledged, and not published in time"
         assert recovered == failed_first, "what failed at first was never acknowledged"
         assert not load.codes - {0, 200, 429, 500, 503}, load.codes

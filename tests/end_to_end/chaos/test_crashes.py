@@ -19,17 +19,17 @@ def workers_of(service_pid: int) -> list[int]:
 
 
 def test_kill_9_of_workers_again_and_again(scene: Scene) -> None:
-    with scene.service() as service, scene.load(service) as load:
+    with scene.service() as service, scene.load(service, publishes=True) as load:
         until = time.monotonic() + lasting(12, 4)
         while time.monotonic() < until:
             os.kill(workers_of(service.pid)[0], signal.SIGKILL)
             scene.heal()
             load.go_on(lasting(2, 1), at_least=20)
-    scene.conclude(1, "`kill -9` of a worker, again and again", load, patient=True)
+    scene.conclude(1, "`kill -9` of a worker, again and again", load)
 
 
 def test_kill_9_of_postgresql_again_and_again(scene: Scene, server: Server) -> None:
-    with scene.service() as service, scene.load(service) as load:
+    with scene.service() as service, scene.load(service, publishes=True) as load:
         for turn in range(4 if FULL else 2):
             if turn % 2 == 0:
                 server.kill_a_backend()
@@ -39,11 +39,11 @@ def test_kill_9_of_postgresql_again_and_again(scene: Scene, server: Server) -> N
                 server.start()
             scene.heal()
             load.go_on(lasting(4, 1), at_least=50)
-    scene.conclude(2, "`kill -9` of PostgreSQL: of all its processes, of a backend", load, patient=True)
+    scene.conclude(2, "`kill -9` of PostgreSQL: of all its processes, of a backend", load)
 
 
 def test_postgresql_stopped_and_back(scene: Scene, server: Server) -> None:
-    with scene.service() as service, scene.load(service) as load:
+    with scene.service() as service, scene.load(service, publishes=True) as load:
         server.stop()
         stopped = time.monotonic()
         load.go_on(lasting(30, 4))
@@ -54,4 +54,4 @@ def test_postgresql_stopped_and_back(scene: Scene, server: Server) -> None:
         first = load.first_ok(scene.healed)
         assert first is not None
         assert not FULL or first - scene.healed < 5
-    scene.conclude(3, "PostgreSQL stopped for 30 s, and back", load, patient=True)
+    scene.conclude(3, "PostgreSQL stopped for 30 s, and back", load)
