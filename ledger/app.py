@@ -142,8 +142,8 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await ledger.open_soon()
-        await telemetry.open()
         try:
+            await telemetry.open()
             yield
         finally:
             await ledger.close()

@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from ledger.migration import head
 from ledger.preflight import ensure_fit
 from ledger.protocol import CallbackProtocol
 from ledger.settings import Settings
+from ledger.telemetry.exporters import ensure_exporters
 from ledger.telemetry.workers import meeting_place
 
 GRACE = 30
@@ -49,13 +51,14 @@ def application() -> StatusLedger:
 def serve(settings: Settings, host: str, port: int, workers: int, announce: Callable[[], None]) -> None:
     """Call `announce` and serve until told to stop; SIGTERM lets every request under way finish.
 
-    Raises `UnfitDatabase` or `DatabaseUnavailable` before anything listens.
+    Raises `UnfitDatabase`, `DatabaseUnavailable` or `ExporterMissing` before anything listens.
     """
+    ensure_exporters(settings)
     # uvicorn raises the signal that stopped it once more, when it is done: left to the default, SIGTERM
     # would end the process there and then, and leave its own PostgreSQL running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Held throughout: workers come and go, the database and the place where they meet stay.
-    with meeting_place(), database_url(settings) as url:
+    with meeting_place() if workers > 1 else nullcontext(), database_url(settings) as url:
         asyncio.run(
             ensure_fit(
                 url,

@@ -161,6 +161,28 @@ def _keeps_anchors(value: str) -> str:
     return value
 
 
+def _is_a_url(value: str) -> str:
+    address = urlsplit(value)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("must be an http or https address, such as http://localhost:4318")
+    return value
+
+
+_INSIGHTS = re.compile(
+    r"(?:^|;)\s*InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
+
+
+def _names_insights(value: SecretStr) -> SecretStr:
+    if not _INSIGHTS.search(value.get_secret_value()):
+        raise ValueError("has no InstrumentationKey: copy it from Application Insights")
+    return value
+
+
+Insights = Annotated[SecretStr, AfterValidator(_names_insights)]
+"""How to reach an Application Insights."""
+
+
 class SealingSettings(DatabaseSettings):
     """What a command needs that seals the ledger."""
 
@@ -239,11 +261,11 @@ class Settings(SealingSettings):
         "and answer 401 elsewhere",
     )
     metrics_api_key_previous: Secrets = Field((), description="keys that still read `/metrics`")
-    otel_exporter_otlp_endpoint: str | None = Field(
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_is_a_url)] | None = Field(
         None, description="the OpenTelemetry collector that traces and metrics go to, by OTLP over HTTP"
     )
-    applicationinsights_connection_string: SecretStr | None = Field(
-        None, description="the Application Insights that traces and metrics go to"
+    applicationinsights_connection_string: Annotated[SecretStr, AfterValidator(_names_insights)] | None = (
+        Field(None, description="the Application Insights that traces and metrics go to")
     )
     traces_sampled: float = Field(
         0.05,

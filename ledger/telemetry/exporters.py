@@ -44,6 +44,13 @@ def exporters(settings: Settings) -> Iterator[Exporters]:
         yield _azure(settings.applicationinsights_connection_string.get_secret_value())
 
 
+def ensure_exporters(settings: Settings) -> None:
+    """Raise `ExporterMissing` where the settings name an exporter whose package is not installed."""
+    for spans, metrics, _ in exporters(settings):
+        spans.shutdown()
+        metrics.shutdown()
+
+
 def _otlp(address: str) -> Exporters:
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415

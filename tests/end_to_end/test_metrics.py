@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.collector import collecting
 from tests.support.processes import children, wait_until
-from tests.support.service import Service, running
+from tests.support.service import ENVIRONMENT, Service, command_environment, free_port, running
 from tests.support.supplier import body, delivered
 
 ANEW = {"connection": "close"}
@@ -80,3 +82,29 @@ def test_a_running_service_exports_what_it_does(database_url: str, tmp_path: Pat
         line = re.search(r'\{.*"event":"callback\.refused".*\}', service.log.read_text())
         assert line is not None
         assert f'"trace_id":"{trace}"' in line[0]
+
+
+def test_a_service_without_the_exporter_that_it_is_to_use_says_so_in_a_line(
+    database_url: str, tmp_path: Path
+) -> None:
+    missing = tmp_path / "opentelemetry_missing"
+    missing.mkdir()
+    (missing / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['opentelemetry.exporter.otlp.proto.http'] = None\n"
+    )
+    environment = command_environment(
+        **ENVIRONMENT, DATABASE_URL=database_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9"
+    )
+    environment["PYTHONPATH"] = f"{missing}:{environment['PYTHONPATH']}"
+    done = subprocess.run(  # noqa: S603 - our own service
+        [sys.executable, "-m", "ledger", "serve", "--port", str(free_port())],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'status-ledger[otlp]'" in done.stderr
+    assert "Traceback" not in done.stderr

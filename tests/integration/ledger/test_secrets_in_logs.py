@@ -33,6 +33,7 @@ KEYS = {
     "HMAC_SECRET_PREVIOUS": "MARKED_OLD_APPLICATION.marked-old-api-key",
     "RECIPIENT_KEY": "marked-recipient-key",
     "RECIPIENT_KEY_PREVIOUS": "marked-old-recipient-key",
+    "METRICS_API_KEY": "marked-metrics-key",
 }
 WRONG_KEY = "marked-wrong-key"
 WRONG_SIGNATURE = "f00dfeed" * 8
@@ -181,6 +182,9 @@ async def queries(client: httpx.AsyncClient) -> list[httpx.Response]:
         for message_id in ("m", NHS_NUMBER)
         for headers in (AUDITOR, CLIENT)
     ]
+    for key in (KEYS["METRICS_API_KEY"], WRONG_KEY):
+        answers.append(await client.get("/metrics", headers={"x-api-key": key}))
+        answers.append(await client.get("/metrics", headers={"authorization": f"Bearer {key}"}))
     answers.append(await client.get(f"/{NHS_NUMBER}", headers=CLIENT))
     answers.append(await client.put("/api/statuses", content=NHS_NUMBER, headers=CLIENT))
     answers.append(await client.get("/api/healthcheck/ready", headers=CLIENT))

@@ -56,6 +56,31 @@ def test_the_required_ones_are_enough(environment: Environment) -> None:
     assert settings.database_url is None
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "must be an http or https address"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://", "must be an http or https address"),
+        ("APPLICATIONINSIGHTS_CONNECTION_STRING", "sesame", "has no InstrumentationKey"),
+        ("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=sesame", "has no InstrumentationKey"),
+        (
+            "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            REFERENCE,
+            "is a Key Vault reference that was not resolved",
+        ),
+        ("METRICS_API_KEY", "sesame ", "begins or ends with white space"),
+        ("TRACES_SAMPLED", "1.5", "less than or equal to 1"),
+    ],
+)
+def test_telemetry_that_would_go_nowhere_stops_the_start(
+    environment: Environment, name: str, value: str, wrong: str
+) -> None:
+    environment(**{name: value})
+    told = complaint()
+    assert f": {name}" in told
+    assert wrong in told
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize(
     ("value", "wrong"),
