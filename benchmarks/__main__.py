@@ -11,6 +11,7 @@ docs/performance.md says of it is written anew.
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -63,7 +64,7 @@ def main() -> None:
     wanted = _wanted(rows(workers, full=chosen.full), chosen.rows, full=chosen.full)
     ensure_wrk()
     asked = needed(set().union(*map(names, wanted)), subjects(workers))
-    begun = time.monotonic()
+    begun, load = time.monotonic(), round(os.getloadavg()[0], 1)
     console = Console(stderr=True)
     with (
         lent(
@@ -84,7 +85,7 @@ def main() -> None:
                 console.print(told, highlight=False)
 
         figures = measure(ground, asked, chosen.rounds, advance)
-        where = surroundings(ground) | {"rounds": chosen.rounds, "full": chosen.full}
+        where = surroundings(ground) | {"rounds": chosen.rounds, "full": chosen.full, "load": load}
     if not chosen.trial:
         for row in wanted:
             keep(row, {name: figures[name] for name in figures if name in names(row)}, where)

@@ -40,7 +40,7 @@ SMALL, LARGE = "small", "large"
 class Scale(NamedTuple):
     """How much is stored for what needs a state of its own."""
 
-    stored: int = 60_000
+    stored: int = 30_000
     """Callbacks of which the bytes on disk are told."""
     callbacks: int = 1_000_000
     """Callbacks after which the memory is told."""

@@ -55,6 +55,7 @@ def inserts(ground: Ground) -> tuple[float]:
         check=True,
         capture_output=True,
         text=True,
+        timeout=ground.seconds + 60,
     )
     (line,) = [line for line in ran.stdout.splitlines() if line.startswith("tps =")]
     return (float(line.split()[2]),)

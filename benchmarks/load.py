@@ -16,6 +16,10 @@ LONGEST = 600
 """Seconds in which the last body is answered, or never."""
 
 
+PATIENCE = 60
+"""Seconds more in which `wrk` reads its file and ends."""
+
+
 class Load(NamedTuple):
     """What `wrk` did."""
 
@@ -66,6 +70,7 @@ def _wrk(port: int, script: str, arguments: list[str], seconds: float, connectio
         check=True,
         capture_output=True,
         text=True,
+        timeout=(seconds or LONGEST) + PATIENCE,
     )
     told = json.loads(ran.stdout.strip().splitlines()[-1])
     if told["failed"]:

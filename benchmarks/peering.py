@@ -44,7 +44,12 @@ def _run(ground: Ground, name: str, command: list[str | Path], folder: Path) -> 
     ground.settle()
     seconds = max(1.0, ground.seconds / 2)
     ran = subprocess.run(
-        [*command, url, str(seconds)], cwd=folder, capture_output=True, text=True, check=False
+        [*command, url, str(seconds)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10 * seconds + 60,
     )
     if ran.returncode:
         raise RuntimeError(f"{name}: {ran.stderr[-2000:]}")
@@ -77,7 +82,7 @@ def _installed(name: str, locks: list[str], install: Callable[[Path], None]) -> 
         folder.mkdir(parents=True)
         try:
             install(folder)
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", "") or str(error)
             raise PeerMissing(f"{name}: {said[-1000:]}") from error
         stamp.write_text(locked)
@@ -97,4 +102,4 @@ def _install_node(folder: Path) -> None:
 
 
 def _do(command: Sequence[str | Path], folder: Path | None = None) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)

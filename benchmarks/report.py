@@ -86,10 +86,11 @@ def _surroundings(results: Sequence[dict[str, Any]]) -> list[str]:
             f" ({', '.join(f'{name} = {value}' for name, value in told['settings'].items())});"
             f" {of_service}; {told['rounds']} rounds of {told['seconds']:g} s a measurement"
         )
-        kinds.setdefault(form, []).append(f"`{told['row']}` ({told['at']})")
+        kinds.setdefault(form, []).append(f"`{told['row']}` ({told['at']}, {told['load']:g})")
     lines = [
         "Load generator, service and PostgreSQL shared the cores; commits were durable."
-        " [benchmarks/README.md](../benchmarks/README.md) says how each row is measured.",
+        " [benchmarks/README.md](../benchmarks/README.md) says how each row is measured. Behind each row stand"
+        " when it was measured, and the load average before: above 1, something else was running.",
         "",
     ]
     lines += [f"- {form}: {', '.join(names)}." for form, names in kinds.items()]

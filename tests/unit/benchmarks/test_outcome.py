@@ -16,6 +16,7 @@ WHERE = {
     "commit": "0123456789ab",
     "seconds": 2.0,
     "rounds": 3,
+    "load": 0.2,
     "machine": {"processor": "P", "cores": 2, "memory_gib": 8, "system": "S", "file_system": "ext4"},
     "versions": {"postgresql": "18.6"},
     "settings": {"fsync": "on"},
