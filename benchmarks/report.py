@@ -89,7 +89,7 @@ def _surroundings(results: Sequence[dict[str, Any]]) -> list[str]:
         kinds.setdefault(form, []).append(f"`{told['row']}` ({told['at']}, {told['load']:g})")
     lines = [
         "Load generator, service and PostgreSQL shared the cores; commits were durable."
-        " [benchmarks/README.md](../benchmarks/README.md) says how each row is measured. Behind each row stand"
+        " [benchmarks/README.md](../benchmarks/README.md) says how each row is measured. Behind each stand"
         " when it was measured, and the load average before: above 1, something else was running.",
         "",
     ]
