@@ -7,10 +7,11 @@ the warnings that the server sends, because a commit that "succeeds" with one ma
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, sql
+from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -37,8 +38,11 @@ async def url_now(url: Url) -> str:
     return url if isinstance(url, str) else await url()
 
 
+Outcome = TypeVar("Outcome")
+
+
 class LedgerConnection(AsyncConnection[TupleRow]):
-    """A connection that remembers the warnings that the server has sent it."""
+    """A connection that remembers the warnings that the server has sent it, and whose errors quote no row."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start to listen for notices."""
@@ -47,6 +51,18 @@ class LedgerConnection(AsyncConnection[TupleRow]):
         self.prepared: dict[Numbered, bytes] = {}
         """The statements that were prepared on it, by their name there; see `eventstore/prepared.py`."""
         self.add_notice_handler(self._note)
+
+    async def wait(self, gen: PQGen[Outcome], *args: Any, **kwargs: Any) -> Outcome:
+        """Wait as psycopg does; an error says what is wrong, and leaves out the row that PostgreSQL quotes.
+
+        Errors end in logs, and a row that is refused may hold what is a patient's.
+        """
+        try:
+            return await super().wait(gen, *args, **kwargs)
+        except psycopg.Error as error:
+            if error.diag.message_primary is not None:  # the server's own; a lost connection tells no more
+                error.args = (error.diag.message_primary,)
+            raise
 
     def _note(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":

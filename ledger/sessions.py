@@ -120,10 +120,14 @@ class Sessions:
         text = self._signer.dumps(kept.model_dump())
         return text if isinstance(text, str) else text.decode()
 
-    def _form_token(self, kept: _Kept) -> str:
-        """Return what the forms of a session carry: as secret as its cookie, and another for each."""
-        token = hmac.digest(self._signing[0], b"form token\n" + kept.nonce.encode(), "sha256")
-        return token.hex()
+    @staticmethod
+    def _form_token(kept: _Kept) -> str:
+        """Return what the forms of a session carry: as secret as its cookie, and another for each.
+
+        Whatever the secrets: while they are rotated, the process that made a form and the one that it is sent
+        to may have different ones.
+        """
+        return hashlib.sha256(b"status-ledger form token\n" + kept.nonce.encode()).hexdigest()
 
     def _names(self, digest: bytes) -> set[str]:
         """Return all the names that sessions may have for a key of the environment, given its SHA-256."""

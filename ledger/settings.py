@@ -26,7 +26,10 @@ def _refuse_unresolved(text: str) -> None:
 
 
 def _split(value: object) -> object:
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+    r"""Return the parts of a list; a comma within one of them is written `\,`."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.replace(r"\,", ",") for part in re.split(r"(?<!\\),", value) if part)
 
 
 def _days(default: int, which: str) -> Any:

@@ -3,22 +3,29 @@
 import base64
 import io
 import json
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
+from pydantic import SecretStr
 
 from ingest.signature import SigningSecrets
-from ledger.app import create_app
+from ledger.app import StatusLedger, create_app
 from ledger.settings import Settings
 from query.cursors import Position, encode
 from tests.support.client import BATCH, batch, message
+from tests.support.collector import collecting
 from tests.support.database import execute
+from tests.support.pages import OURS, sign_in
+from tests.support.routes import routes_of
 from tests.support.supplier import body, delivered, item
 
 NHS_NUMBER = "9990548609"
@@ -29,13 +36,23 @@ KEYS = {
     "CLIENT_API_KEY": "marked-client-key",
     "CLIENT_API_KEY_PREVIOUS": "marked-old-client-key",
     "AUDITOR_API_KEY": "marked-auditor-key",
+    "AUDITOR_API_KEY_PREVIOUS": "marked-old-auditor-key",
     "HMAC_SECRET": "MARKED_APPLICATION.marked-api-key",
     "HMAC_SECRET_PREVIOUS": "MARKED_OLD_APPLICATION.marked-old-api-key",
+    "HMAC_SECRETS_ARCHIVE": "MARKED_ARCHIVED.marked-archived-api-key",
+    "SEALING_KEY": "marked-sealing-key-that-is-long-enough",
+    "SEALING_KEY_PREVIOUS": "marked-old-sealing-key",
+    "SESSION_SECRET": "marked-session-secret-that-is-long-enough",
+    "SESSION_SECRET_PREVIOUS": "marked-old-session-secret",
+    "METRICS_API_KEY": "marked-metrics-key",
+    "METRICS_API_KEY_PREVIOUS": "marked-old-metrics-key",
     "RECIPIENT_KEY": "marked-recipient-key",
     "RECIPIENT_KEY_PREVIOUS": "marked-old-recipient-key",
     "METRICS_API_KEY": "marked-metrics-key",
 }
 WRONG_KEY = "marked-wrong-key"
+ISSUED_LIKE = f"slk_{'a1' * 8}_{'Marked' * 7}M"
+"""What looks like a key that was issued, and is none."""
 WRONG_SIGNATURE = "f00dfeed" * 8
 MALFORMED_SIGNATURE = "marked-malformed-signature"
 DATABASE_PASSWORD = "marked-database-password"
@@ -69,12 +86,12 @@ def marked(service_settings: Settings, database_url: str, monkeypatch: pytest.Mo
     return Settings.load()
 
 
-@pytest.fixture
-async def client(marked: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    application = create_app(marked)
+@asynccontextmanager
+async def serving(application: StatusLedger) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve, and export every trace and metric when the block ends."""
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with (
-        LifespanManager(application),
+        LifespanManager(application, shutdown_timeout=30),
         httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as session,
     ):
         yield session
@@ -191,11 +208,111 @@ async def queries(client: httpx.AsyncClient) -> list[httpx.Response]:
     return answers
 
 
-def assert_tells_nothing(text: str) -> None:
-    secrets = [*KEYS.values(), WRONG_KEY, WRONG_SIGNATURE, MALFORMED_SIGNATURE, DATABASE_PASSWORD, NHS_NUMBER]
-    secrets += [SECRETS.sign(body(PERSONAL)), "marked-"]
-    for secret in secrets:
+STRANGE = {
+    "accept": f"text/csv, {NHS_NUMBER}",
+    "authorization": "Bearer marked-bearer",
+    "content-type": NHS_NUMBER,
+    "cookie": f"audit={NHS_NUMBER}.marked-cookie; another=marked-another",
+    "referer": f"https://elsewhere.test/?nhsNumber={NHS_NUMBER}",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "tracestate": f"vendor={NHS_NUMBER}",
+    "user-agent": f"marked-agent {NHS_NUMBER}",
+    "x-forwarded-for": NHS_NUMBER,
+    "x-hmac-sha256-signature": MALFORMED_SIGNATURE,
+    "x-request-id": NHS_NUMBER,
+}
+"""Headers that nobody looks at, or that mean nothing as they are."""
+
+
+async def everywhere(client: httpx.AsyncClient, application: StatusLedger) -> list[httpx.Response]:
+    """Return the answers of every route that there is to markers in every place, with every kind of key."""
+    answers = []
+    opening = [*CLIENT.values(), *AUDITOR.values()]
+    for route in sorted(routes_of(application.router.routes)):
+        method, path = route.split(" ")
+        filled = re.sub(r"\{\w+(:path)?\}", NHS_NUMBER, path)
+        answers += [
+            await client.request(
+                method,
+                f"{filled}?nhsNumberr={NHS_NUMBER}&messageId={NHS_NUMBER}",
+                content=f'{{"unheard-of":"{NHS_NUMBER}"}}',
+                headers=STRANGE | {"x-api-key": key},
+            )
+            for key in (*opening, KEYS["NOTIFY_API_KEY"], KEYS["METRICS_API_KEY"], WRONG_KEY, ISSUED_LIKE)
+        ]
+        answers += [
+            await client.request(method, filled, headers={"x-api-key": key, "accept": "text/csv"})
+            for key in opening
+        ]
+    return answers
+
+
+async def signed_in(client: httpx.AsyncClient) -> list[httpx.Response]:
+    """Return the answers to somebody who signs in to the pages, wrongly and rightly, and mistypes there."""
+    answers = [
+        await sign_in(client, WRONG_KEY),
+        await sign_in(client, KEYS["CLIENT_API_KEY"], next=f"//{NHS_NUMBER}"),
+        await sign_in(client, KEYS["AUDITOR_API_KEY"]),
+    ]
+    paths = ("overview", f"overview?from={NHS_NUMBER}", f"entries/{NHS_NUMBER}", NHS_NUMBER, "ledger")
+    answers += [await client.get(f"/audit/{path}") for path in paths]
+    answers += [
+        await client.post("/audit/search", data={"form_token": token, "messageId": NHS_NUMBER}, headers=OURS)
+        for token in ("marked-token", NHS_NUMBER)
+    ]
+    client.cookies.clear()
+    return answers
+
+
+def assert_tells_no_secret(text: str) -> None:
+    for secret in (*KEYS.values(), WRONG_KEY, ISSUED_LIKE, WRONG_SIGNATURE, MALFORMED_SIGNATURE, "marked-"):
         assert secret not in text
+    assert SECRETS.sign(body(PERSONAL)) not in text
+
+
+def assert_tells_nothing(text: str) -> None:
+    assert_tells_no_secret(text)
+    for number in (NHS_NUMBER, NHS_NUMBER.encode().hex()):
+        at = text.find(number)
+        assert at < 0, text[max(0, at - 300) : at + 100]
+
+
+LED_ON = re.compile(r'name="next" value="[^"]*"')
+"""Where somebody was about to go, in the page that asks him to sign in first."""
+
+
+TYPED = re.compile(r'type="text" value="[^"]*"')
+"""What somebody typed, in the form that is shown again because it was wrong; a key is never shown again."""
+
+
+def assert_answers_tell_nothing(answers: Iterable[httpx.Response]) -> None:
+    """Look through answers; one that gives what was asked for may repeat a number, an error may not."""
+    for answer in answers:
+        headers = {name: value for name, value in answer.headers.items() if name != "set-cookie"}
+        told = f"{LED_ON.sub('', answer.text)} {headers}"
+        assert_tells_no_secret(told)
+        if answer.status_code >= 400:
+            assert_tells_nothing(TYPED.sub("", told))
+
+
+def server_log(url: str) -> Path:
+    """Return where this test's server writes its log."""
+    ((cluster,),) = execute(url, "SHOW data_directory")
+    return Path(str(cluster), "server.log")
+
+
+REFUSED_BY_THE_DATABASE = body(delivered(NHS_NUMBER, key=NHS_NUMBER, reference=NHS_NUMBER))
+"""A callback whose columns are all personal: what an error of PostgreSQL's quotes."""
+
+
+def refuse_rows(url: str) -> None:
+    """Let the database refuse rows, which it then quotes to whoever wanted to insert them."""
+    execute(
+        url,
+        f"ALTER TABLE events ADD CONSTRAINT refused CHECK (message_reference <> '{NHS_NUMBER}') NOT VALID",
+        "ALTER TABLE quarantine ADD CONSTRAINT refused CHECK (answer <> 401) NOT VALID",
+        "ALTER TABLE access_log ADD CONSTRAINT refused CHECK (actor <> 'auditor') NOT VALID",
+    )
 
 
 def break_database(url: str) -> None:
@@ -203,21 +320,55 @@ def break_database(url: str) -> None:
         url,
         *(
             f"ALTER TABLE {table} RENAME TO {table}_elsewhere"
-            for table in ("message_status", "entries", "events", "quarantine_usage")
+            for table in ("message_status", "entries", "events", "quarantine_usage", "api_keys", "leaves")
         ),
     )
 
 
+def test_every_secret_of_the_settings_is_marked() -> None:
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation)}
+    addresses = {"DATABASE_URL", "MIGRATION_DATABASE_URL", "APPLICATIONINSIGHTS_CONNECTION_STRING"}
+    assert {name.upper() for name in secret} == {*KEYS, *addresses}
+    assert all("marked-" in value for value in KEYS.values())
+
+
 async def test_no_secret_and_no_nhs_number_is_told(
-    client: httpx.AsyncClient, database_url: str, capfd: pytest.CaptureFixture[str]
+    marked: Settings, database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answers = await callbacks(client) + await batches(client) + await queries(client)
-    break_database(database_url)
-    answers += await callbacks(client) + await batches(client) + await queries(client)
+    """Nowhere: not in a log, an answer, a metric, a trace, the log of who looked, PostgreSQL's own log."""
+    log = server_log(database_url)
+    begun = log.stat().st_size
+    answers: list[httpx.Response] = []
+
+    with collecting() as collector:
+        exporting = {
+            "otel_exporter_otlp_endpoint": collector.url,
+            "applicationinsights_connection_string": SecretStr(collector.connection_string),
+            "traces_sampled": 1.0,
+        }
+        application = create_app(marked.model_copy(update=exporting))
+        async with serving(application) as client:
+
+            async def ask_everything() -> None:
+                answers.extend(await everywhere(client, application))
+                answers.extend(await signed_in(client))
+                answers.extend(await callbacks(client))
+                answers.extend(await batches(client))
+                answers.extend(await queries(client))
+
+            await ask_everything()
+            refuse_rows(database_url)
+            answers.append(await post(client, REFUSED_BY_THE_DATABASE))
+            assert answers[-1].status_code == 500
+            answers.append(await client.get("/api/messages/m/timeline", headers=AUDITOR))
+            assert answers[-1].status_code == 500
+            looks = str(execute(database_url, "SELECT one::text FROM access_log AS one"))
+            break_database(database_url)
+            await ask_everything()
     told = capfd.readouterr()
 
-    assert {answer.status_code for answer in answers} == {
-        *(200, 201, 401, 403, 404, 405, 413, 415, 422, 429, 500)
+    assert {answer.status_code for answer in answers} >= {
+        *(200, 201, 303, 401, 403, 404, 405, 413, 415, 422, 429, 500)
     }
     events = {json.loads(line)["event"] for line in told.err.splitlines()}
     assert events >= {
@@ -231,8 +382,18 @@ async def test_no_secret_and_no_nhs_number_is_told(
         "request.failed",
     }
     assert_tells_nothing(told.out + told.err)
-    for answer in answers:
-        assert_tells_nothing(f"{answer.text} {answer.headers}")
+    assert_answers_tell_nothing(answers)
+    assert "GET /api/messages/{message_id}/timeline" in looks
+    assert_tells_nothing(looks)
+    assert {span.name for span in collector.spans} >= {"POST /api/status/create", "GET /api/statuses"}
+    assert collector.metrics
+    assert collector.envelopes
+    assert_tells_nothing(collector.everything.decode(errors="replace"))
+    with log.open() as file:
+        file.seek(begun)
+        of_the_server = file.read()
+    assert 'violates check constraint "refused"' in of_the_server
+    assert_tells_nothing(of_the_server)
 
 
 async def test_a_failing_start_tells_no_secret(

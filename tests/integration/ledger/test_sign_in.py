@@ -4,6 +4,8 @@ import time
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
+from pydantic import SecretStr
 
 from eventstore.caller import Scope
 from ledger.app import create_app
@@ -80,6 +82,34 @@ async def test_where_it_is_deployed_the_cookie_needs_https(service_settings: Set
         cookie = (await sign_in(client)).headers["set-cookie"]
     assert cookie.startswith("__Host-audit=")
     assert "Secure" in cookie.split("; ")
+
+
+async def test_a_form_of_one_process_is_taken_by_another_while_the_secret_is_rotated(
+    service_settings: Settings,
+) -> None:
+    secrets = [SecretStr(f"{name} session secret that is long enough") for name in ("old", "new")]
+    processes = []
+    for current, previous in (secrets, secrets[::-1]):
+        app = create_app(
+            service_settings.model_copy(
+                update={"session_secret": current, "session_secret_previous": (previous,)}
+            )
+        )
+        processes.append(app)
+    async with LifespanManager(processes[0]), LifespanManager(processes[1]):
+        browsers = [
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ledger.test")
+            for app in processes
+        ]
+        await sign_in(browsers[0])
+        token = form_token((await browsers[0].get("/audit/search")).text)
+        browsers[1].cookies = browsers[0].cookies
+        answer = await browsers[1].post(
+            "/audit/search", data={"form_token": token, "messageId": "m"}, headers=OURS
+        )
+        assert (answer.status_code, "No message found" in text_of(answer.text)) == (200, True)
+        for browser in browsers:
+            await browser.aclose()
 
 
 async def test_a_forged_cookie_opens_nothing(client: httpx.AsyncClient) -> None:

@@ -147,6 +147,7 @@ def test_an_optional_one_that_is_an_unresolved_reference_stops_the_start(
         ("sesame-1", ["sesame-1"]),
         ("sesame-1,sesame-2", ["sesame-1", "sesame-2"]),
         (",sesame-1,,sesame-2,", ["sesame-1", "sesame-2"]),
+        (r"ses\,ame-1,sesame-2", ["ses,ame-1", "sesame-2"]),
     ],
 )
 def test_previous_secrets_are_a_list_with_commas(

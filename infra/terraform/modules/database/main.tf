@@ -135,6 +135,7 @@ resource "azurerm_postgresql_flexible_server_configuration" "this" {
     log_parameter_max_length          = "0"
     log_parameter_max_length_on_error = "0"
     log_statement                     = "ddl"
+    log_error_verbosity               = "terse" # the detail of an error quotes the row
     # A migration that forgets its own limit must not queue every append behind it for ever.
     idle_in_transaction_session_timeout = "600000"
     "connection_throttle.enable"        = "on"
