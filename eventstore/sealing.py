@@ -1,6 +1,8 @@
 """Seals the ledger again and again beside the service, or once, and settles it after a restore."""
 
 import asyncio
+import math
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -46,6 +48,8 @@ class Sealing:
         self._database = database
         self._seals = seals
         self._checked = False
+        self._told = ""
+        self._alarmed_at = -math.inf
 
     async def once(self, *, now: bool = False) -> int:
         """Seal, sign if a checkpoint is due (with `now` always) and publish; return how many were sealed.
@@ -70,22 +74,27 @@ class Sealing:
         return sealed
 
     async def run(self, every: float) -> None:
-        """Seal every so many seconds until cancelled; what fails is told, and tried again."""
-        told = ""
+        """Seal every so many seconds until cancelled."""
         while True:
-            pause = every
-            try:
-                await self.once()
-                told = ""
-            except (LedgerError, psycopg.Error, OSError) as error:
-                self._checked = False
-                alarm = isinstance(error, LogInconsistent | AnchorConflict)
-                if alarm or str(error) != told:  # an alarm again and again, a lost database once
-                    tell = log.error if alarm else log.warning
-                    tell("sealing.stopped", error=type(error).__name__, reason=str(error))
-                told = str(error)
-                pause = max(every, ALARM_EVERY if alarm else 0)
-            await asyncio.sleep(pause)
+            await self.attempt()
+            await asyncio.sleep(every)
+
+    async def attempt(self) -> None:
+        """Seal once; what fails is told, and tried again by the next attempt, after an alarm in a while."""
+        if time.monotonic() - self._alarmed_at < ALARM_EVERY:
+            return
+        try:
+            await self.once()
+            self._told = ""
+        except (LedgerError, psycopg.Error, OSError) as error:
+            self._checked = False
+            alarm = isinstance(error, LogInconsistent | AnchorConflict)
+            if alarm or str(error) != self._told:  # an alarm again and again, a lost database once
+                tell = log.error if alarm else log.warning
+                tell("sealing.stopped", error=type(error).__name__, reason=str(error))
+            self._told = str(error)
+            if alarm:
+                self._alarmed_at = time.monotonic()
 
     async def rebase(self) -> Rebased:
         """Go on with the log where it is consistent with the last anchor, or else begin another one.

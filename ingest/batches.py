@@ -4,6 +4,7 @@ Of all that the body says only the references, the routing plan and the NHS numb
 broken rule is named by its place, never by a value: a value may be an NHS number.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from eventstore.errors import LedgerError
@@ -35,6 +36,11 @@ class Message(NamedTuple):
         return f"Message({self.reference!r})"
 
 
+def place_of(number: int) -> str:
+    """Return the place in the body of a message, counted from 0."""
+    return f"data.attributes.messages[{number}]"
+
+
 class Batch(NamedTuple):
     """What a client says that it sends."""
 
@@ -42,6 +48,8 @@ class Batch(NamedTuple):
     routing_plan_id: str
     messages: tuple[Message, ...]
     """In the order of the body, no reference twice."""
+    place: Callable[[int], str] = place_of
+    """Where the body states a message, counted from 0."""
 
 
 def read(body: bytes) -> Batch:
@@ -51,21 +59,16 @@ def read(body: bytes) -> Batch:
         raise InvalidBatch("data.type: must be MessageBatch")
     place = "data.attributes"
     attributes = _member(data, "data", "attributes")
-    routing_plan_id = _text(attributes, place, "routingPlanId")
-    reference = _text(attributes, place, "messageBatchReference")
+    routing_plan_id = text_of(attributes, place, "routingPlanId")
+    reference = text_of(attributes, place, "messageBatchReference")
     messages = _member(attributes, place, "messages")
     if not isinstance(messages, list):
         raise InvalidBatch(f"{place}.messages: must be a list")
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise InvalidBatch(f"{place}.messages: must be 1 to {MOST_MESSAGES} messages")
     read_messages = tuple(_message(message, place_of(number)) for number, message in enumerate(messages))
-    _refuse_one_reference_twice(read_messages)
+    refuse_one_reference_twice(read_messages, place_of)
     return Batch(reference, routing_plan_id, read_messages)
-
-
-def place_of(number: int) -> str:
-    """Return the place in the body of a message, counted from 0."""
-    return f"data.attributes.messages[{number}]"
 
 
 def _parsed(body: bytes) -> Any:
@@ -85,7 +88,8 @@ def _member(holder: Any, place: str, name: str) -> Any:
     return holder[name]
 
 
-def _text(holder: Any, place: str, name: str) -> str:
+def text_of(holder: Any, place: str, name: str) -> str:
+    """Return the text that an object at a place has under a name; raises `InvalidBatch` where it is none."""
     value = _member(holder, place, name)
     if not isinstance(value, str):
         raise InvalidBatch(f"{place}.{name}: must be text")
@@ -97,19 +101,25 @@ def _text(holder: Any, place: str, name: str) -> str:
 
 
 def _message(message: Any, place: str) -> Message:
-    reference = _text(message, place, "messageReference")
+    reference = text_of(message, place, "messageReference")
     recipient = _member(message, place, "recipient")
     place = f"{place}.recipient"
     written = _member(recipient, place, "nhsNumber")
+    return Message(reference, digits_of(written, place))
+
+
+def digits_of(written: Any, place: str) -> str:
+    """Return the digits of an NHS number that stands at a place; raises `InvalidBatch` where it is none."""
     digits = ten_digits(written) if isinstance(written, str) else None
     if digits is None:
         raise InvalidBatch(f"{place}.nhsNumber: must be text, 10 digits of which the last is the check digit")
-    return Message(reference, digits)
+    return digits
 
 
-def _refuse_one_reference_twice(messages: tuple[Message, ...]) -> None:
+def refuse_one_reference_twice(messages: tuple[Message, ...], place: Callable[[int], str]) -> None:
+    """Raise `InvalidBatch` for the first message that has the reference of an earlier one."""
     first: dict[str, int] = {}
     for number, message in enumerate(messages):
         if first.setdefault(message.reference, number) != number:
-            earlier = f"messages[{first[message.reference]}]"
-            raise InvalidBatch(f"{place_of(number)}.messageReference: the same as that of {earlier}")
+            earlier = place(first[message.reference]).removeprefix("data.attributes.")
+            raise InvalidBatch(f"{place(number)}.messageReference: the same as that of {earlier}")

@@ -2,7 +2,7 @@
 
 The process is told once what it works with, and then for each batch
 
-    service → process   the order: the database's URL and the sender; the body in pieces; an empty frame:
+    service → process   the order: the database's URL, sender, form; the body in pieces; an empty frame:
                         the body is complete
     process → service   the outcome
 

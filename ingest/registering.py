@@ -13,7 +13,7 @@ from eventstore.durable import committed, run
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from eventstore.statements import Numbered, statement
-from ingest.batches import Batch, InvalidBatch, place_of
+from ingest.batches import Batch, InvalidBatch
 from ingest.registrations import RULES, Row, entry_body, rows_of
 
 _REGISTER = Numbered(statement("ingest", "register"))
@@ -98,6 +98,6 @@ def _refuse_contradictions(batch: Batch, keys: RecipientKeys, known: Iterable[_K
         if one.recipient_key_id not in keys.ids:
             raise UnknownRecipientKey(one.recipient_key_id)
         if keys.token(one.recipient_key_id, message.nhs_number) != one.recipient_token:
-            raise InvalidBatch(f"{place_of(number)}: registered in this batch for another recipient")
+            raise InvalidBatch(f"{batch.place(number)}: registered in this batch for another recipient")
         if one.routing_plan_id != batch.routing_plan_id:
-            raise InvalidBatch(f"{place_of(number)}: registered in this batch with another routing plan")
+            raise InvalidBatch(f"{batch.place(number)}: registered in this batch with another routing plan")

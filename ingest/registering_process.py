@@ -22,9 +22,13 @@ import orjson
 from eventstore.database import Database
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
-from ingest.batches import Batch, InvalidBatch, read
+from ingest import batch_csv, batches
+from ingest.batches import Batch, InvalidBatch
 from ingest.frames import framed, receive, receive_pieces
 from ingest.registering import Sender, register
+
+_READERS = {"json": batches.read, "csv": batch_csv.read}
+"""What reads a batch, by the form of the body."""
 
 NICENESS = 10
 """How far it stands back for the service, which has callbacks to answer."""
@@ -68,7 +72,7 @@ def _outcome(
 ) -> dict[str, Any]:
     """Return what became of a batch: how many messages it has and how many are new, or why there are none."""
     try:
-        batch = read(body)
+        batch = _READERS[order["form"]](body)
         new = asyncio.run(_register(setup, keys, order, batch))
     except InvalidBatch as error:
         return {"refused": error.detail}

@@ -10,7 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import orjson
 
@@ -20,6 +20,9 @@ from eventstore.group_commit import Closed, Overloaded
 from ingest.batches import InvalidBatch
 from ingest.frames import COMPLETE, framed, received
 from ingest.registering import Sender
+
+Form = Literal["json", "csv"]
+"""How a batch is written: as it is sent to Notify, or a row a message (`ingest/batch_csv.py`)."""
 
 MOST_AT_ONCE = 4
 """Batches that may be on their way in; one of them is worked on, the others arrive. Past it, 429."""
@@ -82,7 +85,9 @@ class Registrar:
         self._idle: _RegisteringProcess | None = None
         self._closed = False
 
-    async def register(self, sender: Sender, body: AsyncIterator[bytes]) -> Registered:
+    async def register(
+        self, sender: Sender, body: AsyncIterator[bytes], *, form: Form = "json"
+    ) -> Registered:
         """Register the batch whose body arrives piece by piece; return after the commit that keeps it.
 
         Raises `InvalidBatch`, `Overloaded` where too many are on their way, `TooSlow`, `RegistrationFailed`
@@ -97,7 +102,7 @@ class Registrar:
             async with self._process() as process:
                 try:
                     async with asyncio.timeout(PATIENCE):
-                        await process.take(sender, await url_now(self._url), body)
+                        await process.take(sender, form, await url_now(self._url), body)
                 except TimeoutError:
                     raise TooSlow from None
                 async with self._turn:
@@ -165,9 +170,10 @@ class _RegisteringProcess:
     def ended(self) -> bool:
         return self._process.returncode is not None
 
-    async def take(self, sender: Sender, url: str, body: AsyncIterator[bytes]) -> None:
+    async def take(self, sender: Sender, form: Form, url: str, body: AsyncIterator[bytes]) -> None:
         self.taken = 0
-        await self._send(framed(orjson.dumps({"url": url, "sender": sender._asdict()})))
+        order = {"url": url, "form": form, "sender": sender._asdict()}
+        await self._send(framed(orjson.dumps(order)))
         async for piece in body:
             if piece:  # an empty frame would be the end
                 self.taken += len(piece)

@@ -85,6 +85,7 @@ class Ledger:
         self._database: Database | None = None
         self._recorder: Recorder | None = None
         self._registrar: Registrar | None = None
+        self._sealing: Sealing | None = None
 
     @property
     def database(self) -> Database:
@@ -168,8 +169,15 @@ class Ledger:
                 return
             parts, self._parts = self._parts, None
             await parts.aclose()
-            self._appender = self._intake = self._database = self._recorder = self._registrar = None
+            self._appender = self._intake = self._database = self._recorder = None
+            self._registrar = self._sealing = None
         log.info("service.closed")
+
+    async def seal(self) -> None:
+        """Seal what is new, where nobody does so beside the service (`SEAL_EVERY` is 0); raises `NotOpen`."""
+        if self._sealing is None:
+            self._sealing = Sealing(self.database, seals_of(self.settings))
+        await self._sealing.attempt()
 
     async def _open(self, parts: AsyncExitStack) -> None:
         settings = self.settings

@@ -70,6 +70,17 @@ def test_every_setting_of_the_service_is_given(planned: Plan, environment: str) 
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_service_is_set_up_for_functions(planned: Plan, environment: str) -> None:
+    """A timer seals, nothing streams, and checkpoints bear the name of this ledger and no other."""
+    (app,) = rules.of_type(planned("core", environment), "azurerm_linux_function_app")
+    given = app.values["app_settings"]
+    assert (given["SEAL_EVERY"], given["MAX_STREAMS"]) == ("0", "0")
+    (gateway,) = rules.of_type(planned("core", environment), "azurerm_application_gateway")
+    (host,) = {listener["host_name"] for listener in gateway.values["http_listener"]}
+    assert given["LEDGER_NAME"] == f"{host}/status-ledger"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_each_environment_speaks_to_its_own_notify(planned: Plan, environment: str) -> None:
     (app,) = rules.of_type(planned("core", environment), "azurerm_linux_function_app")
     host = "api.service.nhs.uk" if environment in {"pre", "prd"} else "int.api.service.nhs.uk"

@@ -19,13 +19,14 @@ ACCOUNT = "stledgertest"
 
 
 @contextmanager
-def container(folder: Path) -> Iterator[str]:
-    """Run Azurite, and yield the address of an empty container, signed to read, create and list."""
+def container(folder: Path, name: str = "anchors", *, writes: bool = False) -> Iterator[str]:
+    """Run Azurite, and yield the address of an empty container, signed to read, create and list, or all."""
     command = shutil.which("azurite-blob")
     if command is None:
         if os.environ.get("CI"):
             pytest.fail("azurite-blob is not installed")
         pytest.skip("azurite-blob is not installed: npm install --global azurite")
+    may = ContainerSasPermissions(read=True, create=True, list=True, write=writes, delete=writes)
     key = b64encode(secrets.token_bytes(32)).decode()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -35,16 +36,16 @@ def container(folder: Path) -> Iterator[str]:
     with subprocess.Popen([*told, "--disableTelemetry"], env=environment) as process:  # noqa: S603
         try:
             _wait_for(port)
-            url = f"http://127.0.0.1:{port}/{ACCOUNT}/anchors"
+            url = f"http://127.0.0.1:{port}/{ACCOUNT}/{name}"
             with ContainerClient.from_container_url(
                 url, {"account_name": ACCOUNT, "account_key": key}
             ) as made:
                 made.create_container()
             signature = generate_container_sas(
                 ACCOUNT,
-                "anchors",
+                name,
                 account_key=key,
-                permission=ContainerSasPermissions(read=True, create=True, list=True),
+                permission=may,
                 expiry=datetime.now(UTC) + timedelta(hours=1),
             )
             yield f"{url}?{signature}"

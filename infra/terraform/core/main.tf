@@ -18,9 +18,9 @@ locals {
     tags                = module.names.tags
   }
 
-  # Connections at their most: every instance's every process, twice while a release is swapped in. The server
-  # keeps 15 for itself; 10 more are for migrations and for people.
-  connections          = var.instances.most * var.workers * var.connections_per_worker * (var.staging_slot ? 2 : 1)
+  # Connections at their most: every instance's every process, and one that registers a batch for it, twice while a
+  # release is swapped in. The server keeps 15 for itself; 10 more are for migrations and for people.
+  connections          = var.instances.most * var.workers * (var.connections_per_worker + 1) * (var.staging_slot ? 2 : 1)
   connections_reserved = 25
 }
 

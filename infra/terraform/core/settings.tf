@@ -30,6 +30,9 @@ locals {
     DATABASE_URL         = local.database_url
     DATABASE_CONNECTIONS = tostring(var.connections_per_worker)
     LOG_LEVEL            = "info"
+    LEDGER_NAME          = "${var.host}/status-ledger" # in every checkpoint, for ever
+    SEAL_EVERY           = "0"                         # a timer seals, once for all instances
+    MAX_STREAMS          = "0"                         # Functions send an answer when it is complete
     NOTIFY_BASE_URL      = var.notify_base_url
     ANCHORS              = module.storage.anchors_url
     BATCHES_CONTAINER    = module.storage.batches_container

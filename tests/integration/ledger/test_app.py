@@ -250,6 +250,7 @@ ANSWERS = {
     "eventstore.sealer_state.OvertakenSealer": 500,
     "ledger.azure_identity.AzureMissing": 500,
     "ledger.telemetry.exporters.ExporterMissing": 500,
+    "ledger.batch_files.RegistrationNotSetUp": 500,
     "ledger.bundling.BundleExists": 500,
     "ledger.commands.audit.NotPublic": 500,
     "ledger.commands.seals.NothingSealed": 500,
