@@ -6,6 +6,14 @@
 ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
 ARG FUNCTIONS_IMAGE=mcr.microsoft.com/azure-functions/python:4-python3.11
 
+# What the auditors' pages look like: npm's, by its lock; npm itself comes from a wheel.
+FROM ${PYTHON_IMAGE} AS styles
+WORKDIR /styles
+COPY requirements-npm.txt package.json package-lock.json .npmrc ./
+RUN python -m venv /opt/npm \
+    && /opt/npm/bin/pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-npm.txt \
+    && PATH=/opt/npm/bin:$PATH npm ci --omit=dev
+
 FROM ${PYTHON_IMAGE} AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -27,6 +35,7 @@ RUN /opt/ledger/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . 
     && /opt/ledger/bin/pip install --no-deps dist/*.whl \
     && /opt/ledger/bin/pip uninstall --yes editables hatchling pathspec pluggy trove-classifiers setuptools pip \
     && python -m compileall -q -j 0 /opt/ledger/lib
+COPY --from=styles /styles/node_modules/nhsuk-frontend/dist /opt/ledger/lib/python3.11/site-packages/node_modules/nhsuk-frontend/dist
 
 FROM ${PYTHON_IMAGE} AS service
 ENV PATH=/opt/ledger/bin:$PATH \

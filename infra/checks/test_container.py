@@ -7,38 +7,17 @@ import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
 
+from infra.checks.dockerfile import stages
 from infra.checks.terraform import ROOT as TERRAFORM
 
 ROOT = TERRAFORM.parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 PORTS = {"service": "8000", "functions": "8080"}
-
-
-class Step(NamedTuple):
-    """An instruction of a Dockerfile, its lines joined."""
-
-    word: str
-    rest: str
-
-
-def stages(text: str) -> dict[str, list[Step]]:
-    """Return the instructions of each stage by its name; those before the first stage by ""."""
-    joined = re.sub(r"\\\n\s*(?:#.*\n\s*)*", "", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
-    found: dict[str, list[Step]] = {"": []}
-    name = ""
-    for line in filter(None, joined.splitlines()):
-        word, _, rest = line.partition(" ")
-        if word == "FROM":
-            name = rest.partition(" AS ")[2]
-            found[name] = []
-        found[name].append(Step(word, rest.strip()))
-    return found
 
 
 def faults(text: str) -> Iterator[str]:
