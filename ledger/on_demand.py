@@ -2,8 +2,8 @@
 
 Azure Functions starts an ASGI application with its first requests, once for each that comes at that moment,
 gives it up where that fails, and stops it from another event loop than it started in. So nothing is left to
-that: the ledger opens once, however many ask; a database that is away at the start leaves the service up,
-healthy but not ready, and answering 500; and when it is back the ledger opens without a restart.
+that: the application opens once, however many ask; where the database is not fit the service stays up,
+healthy but not ready, and answers 500; and when that is mended it opens without a restart.
 """
 
 import asyncio

@@ -163,7 +163,7 @@ async def test_a_database_that_is_away_at_the_start_costs_no_restart(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("ledger.on_demand.PAUSE", 0)
+    monkeypatch.setattr("ledger.runtime.TRY_EVERY", 0.01)
     allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     (name,) = re.findall(r"/(test_\w+)", database_url)
 
@@ -174,7 +174,7 @@ async def test_a_database_that_is_away_at_the_start_costs_no_restart(
     let_in(yes=False)
     content = body(delivered())
     assert await post(host, content) == 500
-    assert "DatabaseUnavailable" in capsys.readouterr().err
+    assert "service.waits" in capsys.readouterr().err
     assert (await host.request("GET", "/api/healthcheck")).status_code == 200
     ready = await host.request("GET", "/api/healthcheck/ready")
     assert (ready.status_code, json.loads(ready.get_body())["missing"]) == (503, ["database"])
@@ -184,6 +184,24 @@ async def test_a_database_that_is_away_at_the_start_costs_no_restart(
     while await post(host, content) != 200:  # noqa: ASYNC110 - only by asking it can be told
         await asyncio.sleep(0.01)
     assert (await host.request("GET", "/api/healthcheck/ready")).status_code == 200
+
+
+async def test_a_database_that_is_not_fit_is_told_and_looked_at_again(
+    host: Host, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ledger.on_demand.PAUSE", 0)
+    ((head,),) = execute(database_url, "SELECT version_num FROM alembic_version")
+    execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
+    content = body(delivered())
+    assert [await post(host, content) for _ in range(3)] == [500] * 3
+    told = capsys.readouterr().err
+    assert "service.opening_failed" in told
+    assert "migrations are at 0001" in told
+    assert (await host.request("GET", "/api/healthcheck")).status_code == 200
+    assert (await host.request("GET", "/api/healthcheck/ready")).status_code == 503
+    execute(database_url, f"UPDATE alembic_version SET version_num = '{head}'")  # noqa: S608 - what was there
+    while await post(host, content) != 200:  # noqa: ASYNC110 - only by asking it can be told
+        await asyncio.sleep(0.01)
 
 
 async def test_an_auditor_signs_in_though_nobody_knows_from_where(host: Host, database_url: str) -> None:

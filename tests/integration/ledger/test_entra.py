@@ -26,6 +26,7 @@ from ledger.cli import app as command_line
 from ledger.database_url import database_url as lent
 from ledger.entra import SCOPE, TokenUnavailable, wants_token, with_tokens
 from ledger.preflight import inspect
+from ledger.runtime import Ledger
 from ledger.settings import Settings
 from tests.support.client import BATCH, KEY, batch, message
 from tests.support.database import execute
@@ -147,14 +148,14 @@ async def test_a_token_that_is_over_opens_no_connection(identity_url: str, token
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
+async def serving(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, Ledger]]:
     application = create_app(settings)
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with (
         LifespanManager(application, startup_timeout=30, shutdown_timeout=30),
         httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as client,
     ):
-        yield client, application.ledger.database
+        yield client, application.ledger
 
 
 async def test_no_request_fails_while_tokens_expire(
@@ -181,12 +182,13 @@ async def test_no_request_fails_while_tokens_expire(
             )
             answers.extend([sent.status_code, read.status_code if read.json()["data"] else 0])
 
-    async with serving(Settings.load()) as (client, database):
+    async with serving(Settings.load()) as (client, ledger):
         at_work = [asyncio.create_task(come_and_go(client, number)) for number in range(6)]
         for generation in range(2, 6):
-            await connected(database_url, database)
+            await connected(database_url, ledger)
             tokens.expire()
-            await pool_of(database).drain()  # as if each connection had reached its age
+            for pool in pools_of(ledger):
+                await pool.drain()  # as if each connection had reached its age
             sent = batch(message(f"of {generation}"), reference=f"batch {generation}")
             answers.append((await client.post(BATCH, content=sent, headers=KEY)).status_code)
             served = len(answers)
@@ -200,14 +202,17 @@ async def test_no_request_fails_while_tokens_expire(
     assert tokens.used == {1, 2, 3, 4, 5}
 
 
-def pool_of(database: Database) -> AsyncConnectionPool[LedgerConnection]:
-    return database._pool  # noqa: SLF001 - nobody but this test replaces a service's connections
+def pools_of(ledger: Ledger) -> list[AsyncConnectionPool[LedgerConnection]]:
+    databases = (ledger._intake, ledger._database)  # noqa: SLF001 - nobody but this test replaces connections
+    return [one._pool for one in databases if one is not None]  # noqa: SLF001
 
 
-async def connected(url: str, database: Database) -> None:
+async def connected(url: str, ledger: Ledger) -> None:
     """Wait until no connection is on its way: one that brings a token of before would be refused."""
     there = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'identity_of_the_app'"
-    while execute(url, there) != [(pool_of(database).get_stats()["pool_size"],)]:  # noqa: ASYNC110 - it is the server's
+    deadline = time.monotonic() + 60
+    while execute(url, there) != [(sum(pool.get_stats()["pool_size"] for pool in pools_of(ledger)),)]:
+        assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
 
 
