@@ -49,9 +49,9 @@ async def register_file(ledger: Ledger, name: str, content: bytes) -> bytes:
         told |= await _registered(ledger, name, content)
     except InvalidBatch as error:
         told["status"] = error.detail
-        log.warning("batch_file.refused", **told)
+        log.warning("batch.refused", **told)
     else:
-        log.info("batch_file.registered", **told)
+        log.info("batch.registered", **told)
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
