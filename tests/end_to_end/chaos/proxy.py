@@ -77,28 +77,26 @@ class Proxy:
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._ends.wait()
-        server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+        server.close()  # connections are cut as the loop ends
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends, directions = [writer], set()
         try:
             from_server, to_server = await asyncio.open_unix_connection(self._behind)
-        except OSError:
-            writer.transport.abort()
-            return
-        directions = {
-            asyncio.create_task(self._pump(reader, to_server, statements=True)),
-            asyncio.create_task(self._pump(from_server, writer, statements=False)),
-        }
-        try:
+            ends.append(to_server)
+            directions = {
+                asyncio.create_task(self._pump(reader, to_server, statements=True)),
+                asyncio.create_task(self._pump(from_server, writer, statements=False)),
+            }
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            return  # PostgreSQL is not there
         finally:
+            for end in ends:
+                end.transport.abort()  # first, for this task may be cancelled once more
             for direction in directions:
                 direction.cancel()
             await asyncio.gather(*directions, return_exceptions=True)
-            for end in (writer, to_server):
-                end.transport.abort()
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, statements: bool
