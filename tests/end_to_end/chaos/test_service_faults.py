@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -20,9 +19,10 @@ def test_sigterm_answers_every_request_that_was_read(scene: Scene) -> None:
         for _ in range(3 if FULL else 1):
             load.go_on(lasting(3, 1), at_least=50)
             assert service.stop() == 0
-            time.sleep(0.1)
             kept = {str(entry_id) for (entry_id,) in execute(scene.url, "SELECT entry_id FROM entries")}
-            assert kept == load.acknowledged_entries, "kept, and the supplier was not told"
+            # What is kept and was not told would never be; the last answers may still be on their way.
+            wait_until(lambda: kept <= load.acknowledged_entries, 20)  # noqa: B023 - called at once
+            assert kept == load.acknowledged_entries
             service.start()
             scene.heal()
             load.go_on(lasting(3, 1), at_least=50)
