@@ -48,7 +48,6 @@ KEYS = {
     "METRICS_API_KEY_PREVIOUS": "marked-old-metrics-key",
     "RECIPIENT_KEY": "marked-recipient-key",
     "RECIPIENT_KEY_PREVIOUS": "marked-old-recipient-key",
-    "METRICS_API_KEY": "marked-metrics-key",
 }
 WRONG_KEY = "marked-wrong-key"
 ISSUED_LIKE = f"slk_{'a1' * 8}_{'Marked' * 7}M"
