@@ -52,6 +52,7 @@ UNITS = {
     "insert": "rows/s",
     "disk": "times",
     "growth": "MB",
+    "health": "requests/s",
     "lag": "s",
     "large": "/s",
     "lookups": "requests/s",
@@ -145,6 +146,12 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             "`GET /api/statuses?messageId=` a second ÷ a constant from the same HTTP server",
             each("lookups", "constant-{n}"),
             Mark(0.35, 0.5),
+        ),
+        Row(
+            "lookup-route",
+            "the same ÷ the service's own health check, which asks no database",
+            each("lookups", "health-{n}"),
+            None,
         ),
         Row(
             "page",

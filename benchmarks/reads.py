@@ -25,6 +25,13 @@ def lookups(ground: Ground, workers: int) -> tuple[float]:
     return (get(port, paths, ground.requests, CLIENT_KEY, ground.seconds, CONNECTIONS).rate,)
 
 
+def health(ground: Ground, workers: int) -> tuple[float]:
+    """Return how many times a second the service's own emptiest route is answered."""
+    port = ground.service(workers).port
+    ground.settle()
+    return (get(port, ["/api/healthcheck"], ground.requests, "", ground.seconds, CONNECTIONS).rate,)
+
+
 def page_cpu(ground: Ground) -> tuple[float]:
     """Return the processor time in ms that the service takes for a page of a thousand records."""
     _messages(ground, workers=1)

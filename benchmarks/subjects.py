@@ -36,6 +36,7 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
             Subject((f"slow-{n}",), partial(intake.slow_commits, workers=n)),
             Subject((f"events-{n}",), partial(intake.delivered, workers=n)),
             Subject((f"lookups-{n}",), partial(reads.lookups, workers=n)),
+            Subject((f"health-{n}",), partial(reads.health, workers=n)),
             Subject((f"unsealed-{n}",), partial(sealing.unsealed, workers=n)),
             Subject((f"lag-{n}",), partial(sealing.lag, workers=n)),
         ]
