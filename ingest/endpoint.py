@@ -25,6 +25,14 @@ RETRY_AFTER = range(5, 61)
 log = structlog.get_logger()
 
 
+SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""What every answer tells a browser, should one ever show it: run nothing, frame nothing, guess nothing."""
+
+
 class Answer:
     """A status code and a JSON body `{"status": …}`."""
 
@@ -36,6 +44,7 @@ class Answer:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(self.body)).encode()),
             (b"cache-control", b"no-store"),
+            *SECURITY,
         ]
 
 

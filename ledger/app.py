@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,9 +64,12 @@ class StatusLedger(FastAPI):
     middleware and router would do for it at each request.
     """
 
-    def __init__(self, ledger: Ledger, callbacks: CallbackEndpoint, **options: Any) -> None:
-        """Take the ledger that it serves, and the callback endpoint."""
+    def __init__(
+        self, ledger: Ledger, callbacks: CallbackEndpoint, *, over_https: bool, **options: Any
+    ) -> None:
+        """Take the ledger that it serves, the callback endpoint, and whether browsers must use HTTPS."""
         super().__init__(**options)
+        self._over_https = over_https
         self.ledger = ledger
         self.callbacks = callbacks
         self.router.routes.append(Route(endpoint.PATH, callbacks, methods=["POST"]))
@@ -79,7 +83,7 @@ class StatusLedger(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return FastAPI's layers within `AnswerHeaders`: its answer to unforeseen errors bears them too."""
-        return AnswerHeaders(super().build_middleware_stack())
+        return AnswerHeaders(super().build_middleware_stack(), over_https=self._over_https)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description of the API, the callback endpoint included."""
@@ -103,11 +107,14 @@ def _tell_the_truth(schema: dict[str, Any]) -> None:
 
 
 class AnswerHeaders:
-    """Middleware: `X-Request-Id` on every answer, and `Cache-Control: no-store` unless it says otherwise."""
+    """Middleware: `X-Request-Id` on every answer, and what keeps it private unless it says otherwise."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, *, over_https: bool) -> None:
+        """Wrap an application, and say whether browsers must come by HTTPS from then on."""
         self._app = app
+        self._headers = [(b"cache-control", b"no-store"), *endpoint.SECURITY]
+        if over_https:
+            self._headers.append((b"strict-transport-security", b"max-age=63072000"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request under a fresh id, which its log lines bear too."""
@@ -118,10 +125,9 @@ class AnswerHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                if all(name != b"cache-control" for name, _ in headers):
-                    headers.append((b"cache-control", b"no-store"))
-                message["headers"] = headers
+                said = {name for name, _ in message["headers"]}
+                told = [header for header in self._headers if header[0] not in said]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *told]
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -161,6 +167,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     app = StatusLedger(
         ledger,
         callbacks,
+        over_https=settings.deployed,
         title="Status Ledger",
         version=version("status-ledger"),
         description=__doc__.partition("\n")[0],
@@ -224,6 +231,10 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
             return answer(request, code, error.detail)
         log.error("request.failed", error=type(error).__name__, exc_info=error)
         return answer(request, 500, "error")
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, _: ClientDisconnect) -> Response:
+        return answer(request, 400, "Bad Request")  # to nobody
 
     @app.exception_handler(psycopg.Error)
     @app.exception_handler(SQLAlchemyError)

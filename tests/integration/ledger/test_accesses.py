@@ -18,11 +18,11 @@ from eventstore.accesses import identifier
 from eventstore.caller import Scope
 from ledger.app import StatusLedger
 from ledger.cli import app as command_line
-from tests.integration.ledger.test_callers import RULES
 from tests.support.client import NHS_NUMBER
 from tests.support.clients import issued
 from tests.support.database import execute
 from tests.support.refused import refused
+from tests.support.routes import RULES
 from tests.support.sealing import KEY
 from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delivered, signed
 from tests.unit.ledger.test_readme import commands_of

@@ -198,6 +198,11 @@ async def test_every_answer_is_json_with_an_id_of_its_own_and_is_never_stored(
         asked = f"{answer.request.method} {answer.request.url} {answer.status_code}"
         assert answer.headers["content-type"] == "application/json", asked
         assert answer.headers.get_list("cache-control") == ["no-store"], asked
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"], asked
+        assert answer.headers.get_list("content-security-policy") == [
+            "default-src 'none'; frame-ancestors 'none'"
+        ], asked
+        assert answer.headers.get_list("referrer-policy") == ["no-referrer"], asked
         (request_id,) = answer.headers.get_list("x-request-id")
         assert str(UUID(request_id)) == request_id
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)

@@ -21,7 +21,7 @@ from ledger.issued_keys import FRESH_FOR, IssuedKeys, Kept, read_keys
 from ledger.settings import Settings
 from tests.support.clients import issued, register, revoke
 from tests.support.database import execute
-from tests.support.routes import routes_of
+from tests.support.routes import METRICS, OPEN, RULES, SESSION, SUPPLIER, routes_of
 from tests.support.supplier import (
     AUDITOR_API_KEY,
     CLIENT_API_KEY,
@@ -31,43 +31,6 @@ from tests.support.supplier import (
     signed,
 )
 
-SUPPLIER = "supplier"
-OPEN = "open"
-SESSION = "session"
-"""Opens to whoever is signed in: no header does."""
-
-RULES: dict[str, str] = {
-    "POST /api/status/create": SUPPLIER,
-    "POST /api/message/batch": Scope.BATCHES_WRITE,
-    "GET /api/statuses": Scope.STATUSES_READ,
-    "POST /api/statuses/search": Scope.STATUSES_READ,
-    "GET /api/messages": Scope.AUDIT_READ,
-    "GET /api/reports/delivery": Scope.STATUSES_READ,
-    "GET /api/reports/overdue": Scope.STATUSES_READ,
-    "GET /api/messages/{message_id}/timeline": Scope.AUDIT_READ,
-    "GET /api/entries/{entry_id}": Scope.AUDIT_READ,
-    "GET /api/entries": Scope.AUDIT_READ,
-    "GET /api/ledger/checkpoint": Scope.AUDIT_READ,
-    "GET /api/ledger/proof/{entry_id}": Scope.AUDIT_READ,
-    "GET /api/healthcheck": OPEN,
-    "GET /api/healthcheck/ready": OPEN,
-    "GET /audit": SESSION,
-    "GET /audit/search": SESSION,
-    "POST /audit/search": SESSION,
-    "GET /audit/messages/{message_id}": SESSION,
-    "GET /audit/entries/{entry_id}": SESSION,
-    "GET /audit/overview": SESSION,
-    "GET /audit/ledger": SESSION,
-    "GET /audit/{anything}": SESSION,
-    "POST /audit/sign-out": SESSION,
-    "GET /audit/sign-in": OPEN,
-    "POST /audit/sign-in": OPEN,
-    "GET /audit/assets/{name}": OPEN,
-    "GET /openapi.json": OPEN,
-    "HEAD /openapi.json": OPEN,
-}
-"""What a key must be good for, by route. A new route fails the test until it has its rule."""
-
 FINDING: dict[str, str] = {
     "GET /api/reports/delivery": "?batchReference=batch",
     "GET /api/reports/overdue": "?asOf=2099-01-01",
@@ -75,7 +38,25 @@ FINDING: dict[str, str] = {
 """What a client asks of a route that does not tell of every message unasked."""
 
 OLD_CLIENT_KEY, OLD_AUDITOR_KEY = "old-client-key", "old-auditor-key"
+OLD_NOTIFY_KEY = "old-notify-key"
+METRICS_KEY, OLD_METRICS_KEY = "metrics-key", "old-metrics-key"
 READ = "/api/statuses"
+
+
+CLAIMS = {
+    "x-forwarded-for": "127.0.0.1",
+    "x-forwarded-host": "ledger.test",
+    "x-original-url": "/api/healthcheck",
+    "x-rewrite-url": "/api/healthcheck",
+    "x-http-method-override": "GET",
+    "x-ms-client-principal": "eyJ1c2VySWQiOiJhZGEifQ==",
+    "x-ms-client-principal-id": "ada",
+    "x-ms-client-principal-name": "ada@example.org",
+    "x-arr-clientcert": "MIIB",
+    "authorization": f"Bearer {AUDITOR_API_KEY}",
+    "cookie": f"audit={AUDITOR_API_KEY}; __Host-audit={AUDITOR_API_KEY}",
+}
+"""What a proxy would say of who asks, and from where: no proxy is believed, so anybody may say it in vain."""
 
 
 class Clock:
@@ -131,6 +112,9 @@ async def issue_every_kind(url: str) -> dict[str, tuple[str | None, set[str]]]:
         "empty": ("", set()),
         "unknown": ("unknown", set()),
         "supplier": (NOTIFY_API_KEY, {SUPPLIER}),
+        "previous supplier": (OLD_NOTIFY_KEY, {SUPPLIER}),
+        "metrics": (METRICS_KEY, {METRICS}),
+        "previous metrics": (OLD_METRICS_KEY, {METRICS}),
         "client": (CLIENT_API_KEY, {read, write}),
         "previous client": (OLD_CLIENT_KEY, {read, write}),
         "auditor": (AUDITOR_API_KEY, {audit}),
@@ -156,6 +140,9 @@ async def test_every_route_opens_to_the_keys_of_its_rule_and_to_no_other(
         update={
             "client_api_key_previous": (SecretStr(OLD_CLIENT_KEY),),
             "auditor_api_key_previous": (SecretStr(OLD_AUDITOR_KEY),),
+            "notify_api_key_previous": (SecretStr(OLD_NOTIFY_KEY),),
+            "metrics_api_key": SecretStr(METRICS_KEY),
+            "metrics_api_key_previous": (SecretStr(OLD_METRICS_KEY),),
         }
     )
     routes = set(routes_of(create_app(settings).router.routes))
@@ -169,6 +156,8 @@ async def test_every_route_opens_to_the_keys_of_its_rule_and_to_no_other(
                 answer = await client.request(method, path, headers=headers)
                 let_in = RULES[route] == OPEN or RULES[route] in opens
                 assert (answer.status_code != 401) == let_in, (route, name)
+                for header in ("x-content-type-options", "content-security-policy", "referrer-policy"):
+                    assert len(answer.headers.get_list(header)) == 1, (route, name, header)
                 if RULES[route] == SESSION:
                     assert "Sign in to audit" in answer.text, route
                 elif not let_in:
@@ -178,7 +167,12 @@ async def test_every_route_opens_to_the_keys_of_its_rule_and_to_no_other(
                         "content-length",
                         "cache-control",
                         "x-request-id",
+                        "x-content-type-options",
+                        "content-security-policy",
+                        "referrer-policy",
                     }, (route, name)
+            claimed = await client.request(method, path, headers=CLAIMS)
+            assert (claimed.status_code != 401) == (RULES[route] == OPEN), route
             rightful = [key for key, opens in keys.values() if key is not None and RULES[route] in opens]
             for first in rightful[:1]:
                 for second in (first, "unknown"):

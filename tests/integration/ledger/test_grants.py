@@ -1,6 +1,7 @@
 """Each role may do exactly what it needs: the whole matrix of role, table and statement."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -107,6 +108,81 @@ def test_what_the_matrix_does_not_say_is_refused(
     else:
         with pytest.raises(errors.InsufficientPrivilege):
             owner.execute(statement.format(table))
+    owner.rollback()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", EXPECTED)
+@pytest.mark.parametrize("statement", ["INSERT", "UPDATE"])
+def test_what_the_matrix_does_not_say_is_not_written_column_by_column(
+    owner: psycopg.Connection, role: str, table: str, statement: str
+) -> None:
+    columns = [
+        column
+        for (column,) in owner.execute(
+            "SELECT attname::text FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+            " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+            [table],
+        )
+    ]
+    kept_back = NOT_THE_WRITERS.get((table, statement), set())
+    allowed = statement in EXPECTED[table][ROLES.index(role)].split()
+    owner.execute(f"SET ROLE {role}")
+    for column in columns:
+        written = {
+            "INSERT": f"INSERT INTO {table} ({column}) SELECT NULL WHERE false",
+            "UPDATE": f"UPDATE {table} SET {column} = NULL WHERE false",  # noqa: S608 - our own words
+        }[statement]
+        refused = False
+        with suppress(psycopg.Error), owner.transaction():
+            try:
+                owner.execute(written)
+            except errors.InsufficientPrivilege:
+                refused = True
+                raise
+        assert refused == (not allowed or column in kept_back), column
+    owner.rollback()
+
+
+NOBODY = [
+    "CREATE TABLE another ()",
+    "CREATE SCHEMA another",
+    "CREATE ROLE another",
+    "CREATE FUNCTION another() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE INDEX ON entries (kind)",
+    "CREATE RULE another AS ON INSERT TO entries DO INSTEAD NOTHING",
+    "CREATE TRIGGER another BEFORE INSERT ON entries EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "ALTER TABLE entries DISABLE TRIGGER ALL",
+    "ALTER TABLE entries OWNER TO current_user",
+    "ALTER TABLE entries ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE entries ALTER recorded_at DROP DEFAULT",
+    "ALTER FUNCTION is_erased(text) SECURITY DEFINER",
+    "DROP TABLE entries",
+    "DROP FUNCTION is_erased(text) CASCADE",
+    "SET session_replication_role = replica",
+    "COPY entries TO '/tmp/entries'",
+    "COPY entries TO PROGRAM 'cat'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT pg_ls_dir('.')",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT grant_ledger_roles()",
+    "LOCK TABLE entries IN ACCESS EXCLUSIVE MODE",
+    *(f"SET ROLE {role}" for role in ROLES),
+]
+"""What no role of the service's may do, by whatever grant or membership: its guards are the owner's alone."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_gets_round_the_guards(owner: psycopg.Connection, role: str) -> None:
+    owner.execute(f"SET SESSION AUTHORIZATION {role}")
+    for statement in NOBODY:
+        if statement == f"SET ROLE {role}":
+            continue
+        with pytest.raises(psycopg.Error) as refused, owner.transaction():  # noqa: PT012 - rolled back to go on
+            owner.execute(statement)
+            raise AssertionError(statement)
+        assert isinstance(refused.value, errors.InsufficientPrivilege), (statement, refused.value)
     owner.rollback()
 
 

@@ -96,6 +96,7 @@ async def test_what_two_could_read_differently_is_400_and_the_end(
             assert told == (b"HTTP/1.1 400 Bad Request\r\n", b'{"status": "Bad Request"}'), name
             assert headers[b"connection"] == b"close"
             assert headers[b"cache-control"] == b"no-store"
+            assert headers[b"x-content-type-options"] == b"nosniff"
             assert len(headers[b"x-request-id"]) == 36
             with suppress(ConnectionError):
                 assert await asyncio.wait_for(connection.reader.read(), 30) == b"", name

@@ -189,3 +189,13 @@ async def test_without_a_secret_nobody_signs_in_and_the_page_says_why(service_se
         for answer in (await client.get(SIGN_IN), await sign_in(client), await client.get("/audit/search")):
             assert answer.status_code == 503
             assert "SESSION_SECRET is not set" in text_of(answer.text)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "", "ledger.test", "https://ledger.test.evil"])
+async def test_a_form_from_no_page_of_ours_is_403_whatever_it_says_of_its_origin(
+    client: httpx.AsyncClient, origin: str
+) -> None:
+    headers = {"origin": origin}
+    assert (await client.post(SIGN_IN, data={"key": "x"}, headers=headers)).status_code == 403
+    ours = {"origin": "http://ledger.test"}
+    assert (await client.post(SIGN_IN, data={"key": "x"}, headers=ours)).status_code == 401
