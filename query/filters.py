@@ -95,6 +95,8 @@ def _period(value: object) -> Period | None:
 def _limit(value: object) -> object:
     if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value) is None:
         raise ValueError("not a whole number")  # int() reads more: signs, underscores, white space, `1.0`
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # in JSON, and in the API's description, 1.0 is the number 1
     return value
 
 

@@ -34,3 +34,23 @@ def parameters_of(filters: type[BaseModel]) -> list[dict[str, Any]]:
         }
         for name, schema in properties.items()
     ]
+
+
+def body_of(filters: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of the same parameters as JSON, where null stands for one that is not given."""
+    described = filters.model_json_schema()
+    described["properties"] = {
+        name: {
+            "description": schema.get("description", ""),
+            "anyOf": [
+                *(one for one in schema.get("anyOf", [_without_words(schema)]) if one != {"type": "null"}),
+                {"type": "null"},
+            ],
+        }
+        for name, schema in described["properties"].items()
+    }
+    return described
+
+
+def _without_words(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in ("description", "default", "title")}

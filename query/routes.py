@@ -14,7 +14,7 @@ from query.export import exported_statuses
 from query.filters import Filters, Query, from_json, from_parameters
 from query.formats import Format, preferred
 from query.models import Links, Record, Statuses
-from query.openapi import ANSWERS, parameters_of, refused
+from query.openapi import ANSWERS, body_of, parameters_of, refused
 from query.selects import fetch
 from query.streams import Streams
 
@@ -94,7 +94,7 @@ def routes(
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": Filters.model_json_schema()}},
+                "content": {"application/json": {"schema": body_of(Filters)}},
             }
         },
         summary="The same, with the filters as JSON",

@@ -248,8 +248,13 @@ def test_a_malformed_limit_is_refused(text: str) -> None:
     assert refusal(from_json, json.dumps({"limit": text}).encode()) == rule
 
 
+@pytest.mark.parametrize("value", ["5", "5.0", "0.5e1"])
+def test_a_limit_in_json_is_whole_as_json_schema_has_it(value: str) -> None:
+    assert from_json(f'{{"limit": {value}}}'.encode()).filters.limit == 5
+
+
 @pytest.mark.parametrize(
-    "value", ["0", "-1", "10001", "1.0", "1e3", "true", '"5"', "[]", "{}", "NaN", "1e999"]
+    "value", ["0", "-1", "10001", "1.5", "1e5", "true", '"5"', "[]", "{}", "NaN", "1e999"]
 )
 def test_a_limit_in_json_is_a_number_from_1_to_10000(value: str) -> None:
     assert (
