@@ -101,8 +101,8 @@ def test_five_times_the_peak(scene: Scene) -> None:
     with psycopg.connect(scene.url, autocommit=True, options="-c timezone=UTC") as connection:
         assert list(verify(connection, PROJECTIONS)) == []
     assert all(one.retry_after.isdecimal() and 5 <= int(one.retry_after) <= 60 for one in flood.turned_away)
-    assert flood.unknown == 0
     if FULL:
+        assert flood.unknown == 0
         assert flood.turned_away
         assert accepted >= 0.8 * peak
         assert p99 < 1
