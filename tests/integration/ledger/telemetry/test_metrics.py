@@ -15,6 +15,7 @@ from eventstore.sealing import Sealing
 from ledger.app import create_app
 from ledger.settings import Settings
 from ledger.telemetry.exposition import MEDIA_TYPE
+from ledger.telemetry.vitals import FRESH, Watch
 from tests.support.database import execute
 from tests.support.supplier import body, delivered, item, signed
 
@@ -175,6 +176,21 @@ async def test_what_the_database_does_not_say_is_not_told(
     assert told["ledger_database_up"] == 0
     assert not [name for name in told if name.startswith(("ledger_quarantine", "ledger_unsealed"))]
     assert 'ledger_callbacks_total{answer="200"}' in told
+
+
+async def test_what_the_database_said_once_is_not_told_when_it_is_silent(database_url: str) -> None:
+    now = 0.0
+    async with Database(database_url) as database:
+        watch = Watch(lambda: database, clock=lambda: now)
+        await watch.look()
+        said = watch.vitals
+        assert said is not None
+        execute(database_url, "ALTER TABLE sealer RENAME TO elsewhere")
+        await watch.look()
+        assert watch.vitals is said, "asked a moment ago"
+        now += FRESH
+        await watch.look()
+        assert watch.vitals is None
 
 
 async def test_other_requests_are_measured_by_route(service_settings: Settings) -> None:

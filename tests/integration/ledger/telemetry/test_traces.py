@@ -145,6 +145,7 @@ def fail_naming_a_person(url: str) -> None:
         url,
         "ALTER TABLE message_status RENAME TO elsewhere",
         f"CREATE VIEW message_status AS {broken}",
+        "GRANT SELECT ON message_status TO ledger_service",
     )
 
 
@@ -166,14 +167,28 @@ async def test_no_nhs_number_reaches_a_span_or_a_metric(
     assert NHS_NUMBER.encode() not in collector.everything
 
 
-async def test_the_number_would_be_found(
+async def test_a_number_in_a_url_would_be_found(
     service_settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted mistake: spans that leave as the framework makes them."""
     monkeypatch.setattr("ledger.telemetry.discretion.discreet", lambda span: span)
     async with serving(service_settings, otel_exporter_otlp_endpoint=collector.url) as client:
-        await ask_of_a_person(client)
+        await client.get("/api/statuses", params={"nhsNumber": NHS_NUMBER}, headers=KEY)
     assert NHS_NUMBER.encode() in collector.everything
+
+
+async def test_a_number_in_an_error_would_be_found(
+    service_settings: Settings,
+    collector: Collector,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ledger.telemetry.discretion.discreet", lambda span: span)
+    async with serving(service_settings, otel_exporter_otlp_endpoint=collector.url) as client:
+        await post(client, body(delivered("m")))
+        fail_naming_a_person(database_url)
+        assert (await client.get("/api/statuses", headers=KEY)).status_code == 500
+    assert f'"{NHS_NUMBER}x"'.encode() in collector.everything
 
 
 async def test_a_collector_receives_the_metrics(service_settings: Settings, collector: Collector) -> None:
