@@ -53,7 +53,7 @@ class Watch:
         self.vitals: Vitals | None = None
 
     async def look(self, *, fresh: float = FRESH) -> None:
-        """Ask, unless somebody did in the last `fresh` seconds; raises nothing for what the database does."""
+        """Ask, unless there was an answer in the last `fresh` seconds; where there is none now, keep none."""
         async with self._looking:
             now = self._clock()
             if self._looked_at is not None and now - self._looked_at < fresh:
@@ -61,16 +61,18 @@ class Watch:
             try:
                 self.vitals = await _ask(self._database())
             except (LedgerError, psycopg.Error) as error:
-                if self.vitals is not None or self._looked_at is None:
+                if self.vitals is not None:
                     log.warning("vitals.failed", error=type(error).__name__)
                 self.vitals = None
-            self._looked_at = self._clock()
+                self._looked_at = None
+            else:
+                self._looked_at = self._clock()
 
     async def keep(self, every: float = LOOK_EVERY) -> None:
-        """Look every so many seconds until cancelled."""
+        """Look every so many seconds until cancelled, and sooner where there was no answer."""
         while True:
             await self.look()
-            await asyncio.sleep(every)
+            await asyncio.sleep(every if self.vitals is not None else min(every, FRESH))
 
 
 async def _ask(database: Database) -> Vitals:
