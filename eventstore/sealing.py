@@ -102,7 +102,9 @@ class Sealing:
         For a database that was restored, moved or copied. What is sealed stays; entries without a leaf are
         found among all. The new log has another name, so it contradicts nothing that was signed before.
         """
-        renewed = None
+        async with self._database.connection() as connection:
+            never_sealed = (await read_state(connection)).incarnation is None
+        renewed = "nothing of it was sealed before" if never_sealed else None
         if self._seals is not None:
             try:
                 await checkpoints.check(self._database, self._seals)

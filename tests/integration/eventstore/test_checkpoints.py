@@ -312,6 +312,15 @@ async def test_a_rebase_keeps_a_log_that_is_consistent(
     assert [one.size for one in await anchored(database, seals)] == [2, 3]
 
 
+async def test_a_rebase_of_what_was_never_sealed_says_that_a_log_begins(
+    database: Database, database_url: str, seals: Seals
+) -> None:
+    """As after a restore from before the first seal: the log that others know does not go on."""
+    append(database_url, 2)
+    rebased = await Sealing(database, seals).rebase()
+    assert rebased == ((await state_of(database)).incarnation, "nothing of it was sealed before", 2)
+
+
 async def test_on_another_server_a_consistent_log_goes_on_by_itself(
     sealing: Sealing, database: Database, database_url: str, seals: Seals
 ) -> None:

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     consumes,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -208,6 +209,13 @@ class LedgerMachine(RuleBasedStateMachine):
         contradicting = content.replace(b'"delivered"', b'"failed"')
         self._post([contradicting], None)
         return contradicting
+
+    @precondition(lambda self: self.model.erased)
+    @rule(target=posted, one=items(), trouble=troubles, data=st.data())
+    def post_of_an_erased_message(self, one: dict[str, Any], trouble: Losing, data: st.DataObject) -> bytes:
+        one["attributes"]["messageId"] = data.draw(st.sampled_from(sorted(self.model.erased)))
+        self._post([body(one)], trouble)
+        return body(one)
 
     @rule(target=posted, content=bodies)
     def break_off(self, content: bytes) -> bytes:
