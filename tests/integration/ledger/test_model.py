@@ -420,8 +420,8 @@ class LedgerMachine(RuleBasedStateMachine):
     # What clients do --------------------------------------------------------------------------------
 
     @rule(
-        client=st.sampled_from(["clinic", "registry"]),
-        name=st.sampled_from(["batch-1", "batch-2"]),
+        client=st.sampled_from(["clinic", "clinic", "registry"]),
+        name=st.sampled_from(["batch-1", "batch-1", "batch-2"]),
         plan=st.sampled_from(["plan", "plan", "plan", "another plan"]),
         numbers=st.dictionaries(st.sampled_from(REFERENCES), st.sampled_from(NUMBERS), min_size=1),
         trouble=troubles,
