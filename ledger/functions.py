@@ -1,4 +1,4 @@
-"""The service on Azure Functions: every route by HTTP, the sealer by a timer, batch files, and a warm-up.
+"""The service on Azure Functions: every route by HTTP, sealer and alarms by timers, batch files, a warm-up.
 
 `infra/functions/function_app.py` hands `app` to the Functions host, which looks for it there. Terraform names
 the functions that must not run in a staging slot (`infra/terraform/core/settings.tf`).
@@ -8,13 +8,19 @@ from typing import Any
 
 import azure.functions as func
 
+from ingest.quarantine import Caps
+from ledger.alarms import raise_alarms
 from ledger.app import create_app
 from ledger.batch_files import RESULT, is_result, register_file
 from ledger.on_demand import OnDemand
 from ledger.settings import Settings
+from ledger.telemetry.vitals import Watch
 
 SEAL_AT = "*/5 * * * * *"
 """Every five seconds: what was recorded is public that soon."""
+
+LOOK_AT = "0 * * * * *"
+"""Every minute."""
 
 STORE = "AzureWebJobsStorage"
 """The connection to the host's own store, where the container of batch files is too."""
@@ -35,6 +41,7 @@ class LedgerFunctions(func.AsgiFunctionApp):
         super().__init__(self.on_demand, func.AuthLevel.ANONYMOUS, function_name="http")
         self._warm_up()
         self._seal()
+        self._alarms()
         self._register_batch_files()
 
     def _warm_up(self) -> None:
@@ -49,6 +56,18 @@ class LedgerFunctions(func.AsgiFunctionApp):
         async def seal(timer: func.TimerRequest) -> None:
             await self.on_demand.open()
             await self.ledger.seal()
+
+    def _alarms(self) -> None:
+        watch = Watch(lambda: self.ledger.database)
+        settings = self.ledger.settings
+        caps = Caps(settings.quarantine_max_requests, settings.quarantine_max_bytes)
+
+        @self.function_name("alarms")
+        @self.timer_trigger("timer", LOOK_AT, run_on_startup=False, use_monitor=False)
+        async def alarms(timer: func.TimerRequest) -> None:
+            await self.on_demand.open()
+            await watch.look(fresh=0)
+            raise_alarms(watch.vitals, caps)
 
     def _register_batch_files(self) -> None:
         @self.function_name("register_batch_file")

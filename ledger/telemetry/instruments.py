@@ -148,9 +148,7 @@ def instrument(meter: Meter, watched: Watched) -> None:
         "ledger.quarantine.fill",
         "1",
         "How much of what the quarantine may hold is taken, from 0 to 1: of callbacks or of bytes.",
-        lambda vitals: max(
-            _share(vitals.quarantined, caps.requests), _share(vitals.quarantined_bytes, caps.bytes)
-        ),
+        lambda vitals: vitals.fill(caps),
     )
     vital("ledger.sealed", "{entry}", "Entries that have their index.", lambda vitals: vitals.sealed)
     vital(
@@ -173,7 +171,3 @@ def _observing(read: Callable[[], Observed]) -> Callable[[CallbackOptions], Iter
 
 def _there(found: Found | None) -> list[Found]:
     return [] if found is None else [found]
-
-
-def _share(taken: int, cap: int) -> float:
-    return taken / cap if cap else 1.0

@@ -13,6 +13,7 @@ from psycopg.rows import args_row
 from eventstore.database import Database
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
+from ingest.quarantine import Caps
 
 LONGEST = "5s"
 """How long the database may look before it is stopped."""
@@ -37,6 +38,14 @@ class Vitals(NamedTuple):
     """Seconds since the oldest entry without a seal was recorded; 0 without one."""
     unanchored_age: float
     """Seconds since the oldest checkpoint that is not anchored was signed; 0 without one."""
+
+    def fill(self, caps: Caps) -> float:
+        """Return how much of what the quarantine may hold is taken, from 0 to 1: of callbacks or of bytes."""
+        return max(_share(self.quarantined, caps.requests), _share(self.quarantined_bytes, caps.bytes))
+
+
+def _share(taken: int, cap: int) -> float:
+    return taken / cap if cap else 1.0
 
 
 class Watch:

@@ -67,18 +67,19 @@ async def read(host: Host, path: str, headers: dict[str, str] = CLIENT) -> Any:
 
 
 async def test_the_host_finds_what_terraform_and_the_image_expect(host: Host) -> None:
-    assert host.functions.keys() == {"http", "warmup", "seal", "register_batch_file"}
+    assert host.functions.keys() == {"http", "warmup", "seal", "alarms", "register_batch_file"}
     http = host.binding("http", "httpTrigger")
     assert (http["authLevel"].lower(), http["route"]) == ("anonymous", "/{*route}")
     assert {"GET", "POST"} <= {str(getattr(method, "value", method)) for method in http["methods"]}
     assert json.loads((HERE / "host.json").read_text())["extensions"]["http"]["routePrefix"] == ""
-    assert host.binding("seal", "timerTrigger")["schedule"] == "*/5 * * * * *"
+    schedules = {name: host.binding(name, "timerTrigger")["schedule"] for name in ("seal", "alarms")}
+    assert schedules == {"seal": "*/5 * * * * *", "alarms": "0 * * * * *"}
     file = host.binding("register_batch_file", "blobTrigger")
     assert (file["path"], file["connection"]) == ("%BATCHES_CONTAINER%/{name}", "AzureWebJobsStorage")
     settings = (ROOT / "infra/terraform/core/settings.tf").read_text()
     (listed,) = re.findall(r"background_functions = \[(.*)\]", settings)
     background = {name for name in host.functions if name not in ("http", "warmup")}
-    assert background <= set(re.findall(r'"(\w+)"', listed))
+    assert background == set(re.findall(r'"(\w+)"', listed))
     assert "BATCHES_CONTAINER " in settings
 
 
@@ -215,6 +216,34 @@ async def test_an_auditor_signs_in_though_nobody_knows_from_where(host: Host, da
     assert (await host.request("GET", "/audit/search", headers={"cookie": cookie})).status_code == 200
     seen = "SELECT access, actor, peer FROM access_log ORDER BY access_id DESC LIMIT 1"
     assert execute(database_url, seen) == [("GET /audit/search", "auditor", None)]
+
+
+async def test_alarms_are_raised_by_what_the_database_tells(
+    functions: LedgerFunctions,
+    host: Host,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await host.tick("alarms")
+    assert "alarm.raised" not in capsys.readouterr().err
+    await post(host, body(delivered()))
+    monkeypatch.setattr("ledger.alarms.MOST_UNSEALED", 0)
+    await host.tick("alarms")
+    told = capsys.readouterr().err
+    assert "alarm.raised" in told
+    assert "unsealed-too-long" in told
+    await host.tick("seal")
+    capsys.readouterr()
+    await host.tick("alarms")
+    assert "alarm.raised" not in capsys.readouterr().err
+    await functions.on_demand.close()
+    monkeypatch.setattr(functions.on_demand, "open", never)
+    await host.tick("alarms")
+    assert "database-down" in capsys.readouterr().err
+
+
+async def never() -> None:
+    """Open nothing."""
 
 
 @pytest.mark.slow

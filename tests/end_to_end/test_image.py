@@ -79,7 +79,7 @@ def test_the_functions_are_found_where_the_host_looks(image: Image, environment:
         text=True,
         check=True,
     )
-    assert told.stdout.split() == ["http", "register_batch_file", "seal", "warmup"]
+    assert told.stdout.split() == ["alarms", "http", "register_batch_file", "seal", "warmup"]
 
 
 def test_nothing_that_only_builds_is_left(image: Image) -> None:
