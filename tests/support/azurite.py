@@ -54,7 +54,7 @@ def container(folder: Path, name: str = "anchors", *, writes: bool = False) -> I
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
                 return
