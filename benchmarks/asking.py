@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from benchmarks.questions import Filters, Question
 from eventstore.recipients import RecipientKeys
 from query.filters import from_parameters
-from query.selects import statuses
+from query.page import page_of
 
 PATH = "/api/statuses"
 LIMIT = 100
@@ -128,7 +128,7 @@ def explain(
 ) -> Plan:
     """Return how PostgreSQL answers the very statement that the service sends, under the service's role."""
     query = from_parameters(filters.items(), recipients, client)
-    compiled = statuses(query).compile(
+    compiled = page_of(query).compile(
         dialect=PGDialect_psycopg(),  # type: ignore[no-untyped-call]
         compile_kwargs={"render_postcompile": True},
     )

@@ -23,6 +23,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,7 +36,7 @@ from rich.table import Table
 from benchmarks.asking import Outcome, ask
 from benchmarks.population import CLINIC, COUNTY, NATIONAL, SURGERY, fill
 from benchmarks.questions import questions
-from benchmarks.rebuilding import Pauses, rebuild_beside_traffic
+from benchmarks.rebuilding import Pauses, list_registered, rebuild_beside_traffic
 from benchmarks.service import service
 from benchmarks.steady import steady_callbacks
 from eventstore.caller import Scope
@@ -61,6 +62,8 @@ SERVER = {
 ALL = "all"
 KEYS = (ALL, NATIONAL, COUNTY, CLINIC, SURGERY)
 """Whose keys ask: the one that sees all and the county's ask everything, the others for the newest alone."""
+
+TABLES = "entries", "events", "registrations", "message_status", "channel_status", "listed_messages"
 
 console = Console(stderr=True)
 
@@ -89,6 +92,7 @@ def main() -> None:
         pauses = None if chosen.skip_rebuild else rebuilt(url)
         if pauses is not None:
             show_rebuild(pauses)
+        listed(url)
         vacuum(url)
         outcomes = measure(url, chosen.seconds, chosen.rate, chosen.only, chosen.keys.split(","))
     show(outcomes, os.getloadavg()[1])
@@ -143,11 +147,19 @@ def rebuilt(url: str) -> Pauses:
         return rebuild_beside_traffic(url, port, CLIENT_KEY)
 
 
+def listed(url: str) -> None:
+    """List the registered messages, and print how long it took."""
+    console.print("Listing registered messages …")
+    started = time.perf_counter()
+    registrations = asyncio.run(list_registered(url))
+    console.print(f"{registrations:,} registrations listed in {time.perf_counter() - started:,.0f} s")
+
+
 def vacuum(url: str) -> None:
     """Do what autovacuum would come to do within the next minutes."""
     console.print("VACUUM (ANALYZE) …")
     with psycopg.connect(url, autocommit=True) as connection:
-        for table in ("entries", "events", "registrations", "message_status", "channel_status"):
+        for table in TABLES:
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
 
 

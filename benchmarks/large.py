@@ -7,7 +7,7 @@ import psycopg
 
 from benchmarks.ground import LARGE, Ground
 from benchmarks.population import fill
-from benchmarks.rebuilding import rebuild_beside_traffic
+from benchmarks.rebuilding import list_registered, rebuild_beside_traffic
 from benchmarks.service import CLIENT_KEY, RECIPIENT_KEY
 from eventstore import sealer
 from eventstore.database import Database
@@ -50,6 +50,7 @@ def _fill(url: str, messages: int) -> None:
             fill(url, messages, RecipientKeys(RECIPIENT_KEY), begin)
             connection.execute("SET timezone TO 'UTC'")
             rebuild(connection, CURRENT_STATUS)
+            asyncio.run(list_registered(url))
             ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
             sealed = begin("Sealing", entries)
             asyncio.run(_seal(url, sealed))

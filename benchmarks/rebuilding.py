@@ -10,8 +10,10 @@ import psycopg
 
 from benchmarks.bodies import bodies
 from benchmarks.service import API_KEY, SECRET
+from eventstore.database import Database
 from ingest.signature import SigningSecrets
 from ledger.commands.progress import progress_bars
+from projections.listing import Listing
 from projections.projection import CURRENT_STATUS
 from projections.rebuild import rebuild
 
@@ -106,6 +108,12 @@ def rebuild_beside_traffic(url: str, port: int, client_key: str) -> Pauses:
 
 def _longest(waited: list[Waited]) -> float:
     return max((one.seconds for one in waited), default=0.0) * 1000
+
+
+async def list_registered(url: str) -> int:
+    """List what a rebuild took out of the listing, as the service does; return how many registrations."""
+    async with Database(url, connections=1) as database:
+        return await Listing(database).once()
 
 
 class _Folding:

@@ -55,8 +55,9 @@ _GUARDS = (
     *(("append_only", table.name) for table in APPEND_ONLY),
     *(("erased_only", table.name) for table in ERASABLE),
     ("erasures_by_the_eraser", "entries"),
+    ("unlisted_first", "registrations"),
 )
-"""Triggers without which somebody could change what the ledger says, and nobody would know."""
+"""Triggers without which the ledger, or what clients find of it, could be wrong, and nobody would know."""
 
 
 async def inspect(  # noqa: PLR0913 - all by name

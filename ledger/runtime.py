@@ -1,8 +1,9 @@
 """The service's working parts, opened once and closed in order."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from typing import Any
 
 import psycopg
 import structlog
@@ -22,7 +23,8 @@ from ledger.migration import head
 from ledger.preflight import ensure_fit
 from ledger.seals import seals_of
 from ledger.settings import Settings
-from projections.projection import folds
+from projections.listing import Listing
+from projections.projection import kept_in_step
 
 SUPPLIER = "notify"
 """The `client_id` of the supplier's entries."""
@@ -174,10 +176,14 @@ class Ledger:
         log.info("service.closed")
 
     async def seal(self) -> None:
-        """Seal what is new, where nobody does so beside the service (`SEAL_EVERY` is 0); raises `NotOpen`."""
+        """Seal and list what is new, where nobody does so beside the service (`SEAL_EVERY` is 0).
+
+        Raises `NotOpen`.
+        """
         if self._sealing is None:
             self._sealing = Sealing(self.database, seals_of(self.settings))
         await self._sealing.attempt()
+        await Listing(self.database).attempt()
 
     async def _open(self, parts: AsyncExitStack) -> None:
         settings = self.settings
@@ -207,7 +213,7 @@ class Ledger:
         limits = Limits(
             waiting_requests=settings.max_waiting_requests, waiting_bytes=settings.max_waiting_bytes
         )
-        appender = Appender(intake, folds(), limits=limits, writers=WRITERS, observe=self._observe)
+        appender = Appender(intake, kept_in_step(), limits=limits, writers=WRITERS, observe=self._observe)
         quarantine = Quarantine(
             intake, Caps(settings.quarantine_max_requests, settings.quarantine_max_bytes), limits=limits
         )
@@ -220,6 +226,8 @@ class Ledger:
             )
             parts.push_async_callback(self._registrar.close)
         await self._open_sealing(parts, url, fitness.role)
+        if settings.seal_every:
+            _run_beside(parts, Listing(database).run(settings.seal_every))
         self._appender = appender
         self._intake, self._database = intake, database
         self._recorder = Recorder(
@@ -232,17 +240,21 @@ class Ledger:
 
     async def _open_sealing(self, parts: AsyncExitStack, url: Url, role: str | None) -> None:
         """Seal from now on, on a connection apart: sealing never waits for callbacks, nor they for it."""
-        settings = self.settings
-        if settings.seal_every == 0:
-            return
-        own = await parts.enter_async_context(Database(url, role=role, connections=1))
-        running = asyncio.create_task(Sealing(own, seals_of(settings)).run(settings.seal_every))
+        every = self.settings.seal_every
+        if every:
+            own = await parts.enter_async_context(Database(url, role=role, connections=1))
+            _run_beside(parts, Sealing(own, seals_of(self.settings)).run(every))
 
-        async def stop() -> None:
-            running.cancel()
-            await asyncio.wait([running])
 
-        parts.push_async_callback(stop)
+def _run_beside(parts: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Have work go on until the parts are closed."""
+    running = asyncio.create_task(work)
+
+    async def stop() -> None:
+        running.cancel()
+        await asyncio.wait([running])
+
+    parts.push_async_callback(stop)
 
 
 def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]:

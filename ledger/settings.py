@@ -251,8 +251,8 @@ class Settings(SealingSettings):
         1.0,
         ge=0,
         le=3600,
-        description="seconds between two seals; `0`: the service seals nothing, `status-ledger seal` does, "
-        "and on Azure Functions a timer",
+        description="seconds between two seals, and two looks at what is to be listed; `0`: the service does "
+        "neither, `status-ledger seal` does, and on Azure Functions a timer",
     )
     session_secret: Annotated[Secret, AfterValidator(_long)] | None = Field(
         None,

@@ -35,6 +35,9 @@ CURRENT_STATUS = Projection("current_status", (tables.channel_status, tables.mes
 PROJECTIONS = (CURRENT_STATUS,)
 """All of them, in the one order in which their rows are locked."""
 
+LISTING = "listed_messages"
+"""What an append writes last, from `message_status` and registrations: see `projections/listing.py`."""
+
 
 def projection(name: str) -> Projection:
     """Return the projection of that name; raises `UnknownProjection`."""
@@ -47,3 +50,8 @@ def projection(name: str) -> Projection:
 def folds(projections: Iterable[Projection] = PROJECTIONS) -> Mapping[str, str]:
     """Return every fold of the projections, for a statement that has a relation `delivered`."""
     return {name: sql for one in projections for name, sql in one.folds().items()}
+
+
+def kept_in_step() -> Mapping[str, str]:
+    """Return what an append carries: every fold, and the listing of what they wrote."""
+    return {**folds(), LISTING: statement("projections", LISTING)}

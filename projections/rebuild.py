@@ -5,6 +5,8 @@
 3. Writers are held for a moment: the rest is folded, and the shadow takes the table's place in one commit.
 
 Until that commit clients read the old tables, and from then on the new ones; neither is ever empty or behind.
+The listing, which follows from the tables, is emptied in that commit and filled again by the service; until
+then its reads do without it.
 What a crash leaves is cleared away by the next rebuild.
 """
 
@@ -17,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
+from projections.listing import LISTING_LOCK
 from projections.projection import Projection
 from projections.refold import (
     REBUILD_LOCK,
@@ -29,6 +32,7 @@ from projections.refold import (
     one_moment,
     search_first,
 )
+from projections.tables import listed_messages, listing, message_status
 from projections.verify import Difference, RebuildRunning, differences
 
 SHADOW = "ledger_shadow"
@@ -75,10 +79,12 @@ def rebuild(
     like would be lost, and `TableBusy` where the tables could not be put in place; the old ones are then as
     they were.
     """
-    with _alone(connection), _shadow(connection) as live:
+    with _alone(connection), _nobody_listing(connection, projection), _shadow(connection) as live:
         _lose_nothing(connection, projection, live)
         events, since = _fold_into_shadow(connection, projection, begun, progress)
         folded, since = _catch_up(connection, projection, since, progress)
+        if _lists(projection):
+            connection.execute(statement("projections", "unlist"))
         return events + folded + _put_in_place(connection, projection, since, live)
 
 
@@ -109,6 +115,25 @@ def _alone(connection: Connection) -> Iterator[None]:
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILD_LOCK])
+
+
+def _lists(projection: Projection) -> bool:
+    """Return whether the listing follows from these tables."""
+    return message_status in projection.tables
+
+
+@contextmanager
+def _nobody_listing(connection: Connection, projection: Projection) -> Iterator[None]:
+    """Wait for who lists a batch, and hold off who would list the next."""
+    if not _lists(projection):
+        yield
+        return
+    connection.execute("SELECT pg_advisory_lock(%s)", [LISTING_LOCK])
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s)", [LISTING_LOCK])
 
 
 @contextmanager
@@ -232,6 +257,13 @@ def _swap(connection: Connection, projection: Projection, since: str, live: str)
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(tables))  # the writers
     search_first(connection, SHADOW)
     folded, _ = fold_since(connection, (projection,), since)
+    if _lists(projection):  # first, as who reads a page of it
+        connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(live, listed_messages.name)))
+        connection.execute(
+            sql.SQL("UPDATE {} SET begun_at = coalesce(begun_at, now())").format(
+                sql.Identifier(live, listing.name)
+            )
+        )
     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(tables))  # the readers
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(REPLACED)))
     for table in projection.tables:

@@ -3,13 +3,16 @@
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
     Index,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
+    Uuid,
     func,
     text,
 )
@@ -92,4 +95,53 @@ Index(
     channel_status.c.channel,
     channel_status.c.supplier_status,
     channel_status.c.recorded_at,
+)
+
+listed_messages = Table(
+    "listed_messages",
+    metadata,
+    Column("recorded_at", Moment, nullable=False, comment="as message_status has it"),
+    Column("message_id", Key, nullable=False),
+    Column("client_id", Key, nullable=False),
+    Column("batch_reference", Key, nullable=False),
+    Column(
+        "message_reference",
+        Key,
+        nullable=False,
+        comment="under which the message was listed; message_status may have another since",
+    ),
+    Column("recipient_token", LargeBinary, nullable=False),
+    PrimaryKeyConstraint(
+        "message_id", "client_id", "batch_reference", "message_reference", name="listed_messages_pkey"
+    ),
+    comment="Derived: one row a message and registration of its reference,"
+    " from message_status and registrations.",
+)
+Index("listed_messages_batch_idx", listed_messages.c.batch_reference, listed_messages.c.recorded_at)
+Index("listed_messages_recipient_idx", listed_messages.c.recipient_token, listed_messages.c.recorded_at)
+
+unlisted_registrations = Table(
+    "unlisted_registrations",
+    metadata,
+    Column("entry_id", Uuid, nullable=False),
+    Column("client_id", Key, nullable=False),
+    Column("batch_reference", Key, nullable=False),
+    PrimaryKeyConstraint("client_id", "batch_reference", "entry_id", name="unlisted_registrations_pkey"),
+    comment="Registrations of which not all messages may be in listed_messages yet.",
+)
+Index("unlisted_registrations_batch_idx", unlisted_registrations.c.batch_reference)
+
+listing = Table(
+    "listing",
+    metadata,
+    Column("one_row", Boolean, nullable=False, server_default=text("true")),
+    Column(
+        "begun_at",
+        Moment,
+        comment="null: not yet, for a service of an older version may append, which keeps nothing listed;"
+        " a rebuild begins it",
+    ),
+    PrimaryKeyConstraint("one_row", name="listing_pkey"),
+    CheckConstraint("one_row", name="listing_one_row"),
+    comment="Whether registrations are listed.",
 )

@@ -1,4 +1,7 @@
-"""Holds the read model against the ledger: folds all of it again at one moment, and compares row by row."""
+"""Holds the read model against the ledger: folds all of it again at one moment, and compares row by row.
+
+The listing is compared too, with what the folded messages and the registrations come to.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +13,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Table
 
 from eventstore.errors import LedgerError
+from eventstore.statements import statement
 from projections.projection import Projection
 from projections.refold import (
     REBUILD_LOCK,
@@ -20,6 +24,7 @@ from projections.refold import (
     one_moment,
     search_first,
 )
+from projections.tables import listed_messages, message_status
 
 
 class RebuildRunning(LedgerError):
@@ -59,8 +64,19 @@ def verify(
             create_empty(connection, table, "pg_temp")
         search_first(connection, "pg_temp")
         fold_all(connection, projections, progress)
-        for table in _tables(projections):
+        tables = [*_tables(projections)]
+        if message_status in tables:
+            _list_what_is_due(connection)
+            tables.append(listed_messages)
+        for table in tables:
             yield from differences(connection, table, live=live, folded="pg_temp")
+
+
+def _list_what_is_due(connection: Connection) -> None:
+    """Make a temporary listing, from the folded messages: the one that a message's newest event gives."""
+    due = statement("projections", "listing_due").encode()
+    connection.execute(b"CREATE TEMPORARY TABLE listed_due AS\n" + due)
+    connection.execute("ALTER TABLE listed_due RENAME TO listed_messages")
 
 
 def differences(connection: Connection, table: Table, *, live: str, folded: str) -> Iterator[Difference]:

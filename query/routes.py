@@ -15,7 +15,7 @@ from query.filters import Filters, Query, from_json, from_parameters
 from query.formats import Format, preferred
 from query.models import Links, Record, Statuses
 from query.openapi import ANSWERS, body_of, parameters_of, refused
-from query.selects import fetch
+from query.page import fetch
 from query.streams import Streams
 
 LARGEST_SEARCH = 64 * 1024

@@ -1,12 +1,12 @@
 """Composes the reads of current statuses: one record a message, or one a message on a channel."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    Row,
     Select,
     Subquery,
     Table,
@@ -19,7 +19,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.base import ColumnCollection
 
 from eventstore.tables import registrations
@@ -33,24 +32,28 @@ def statuses(query: Query) -> Select[Any]:
     A record of a message is its latest status; with a channel, its latest on that channel. Newest first,
     ties by message id.
     """
+    return statuses_of(query, registered(query))
+
+
+def statuses_of(query: Query, references: Select[Any] | None) -> Select[Any]:
+    """Return what `statuses` does, of the messages with these references alone."""
     if query.unmatchable:
-        return _records(None).where(false())
-    records = _records(query.filters.channel)
+        return all_records(None).where(false())
+    records = all_records(query.filters.channel)
     if query.client is not None:
-        records = records.where(*_seen_by(query.client))
-    references = _registered(query)
+        records = records.where(*seen_by(query.client))
     if references is not None:
-        records = _of(references, records)
+        records = _of(references.subquery("registered"), records)
     record = records.selected_columns
-    created = _created(query, record)
+    created, at = _created(query, record)
     return (
-        records.where(*_conditions(query, record, created))
+        records.where(*conditions(query, record, created, at))
         .order_by(created.desc(), record.message_id)
         .limit(query.filters.limit + 1)
     )
 
 
-def _records(channel: str | None) -> Select[Any]:
+def all_records(channel: str | None) -> Select[Any]:
     """Return every message's record or, where a channel is asked for, every message's on that channel."""
     facts: Table = message_status
     source: FromClause = message_status
@@ -74,7 +77,13 @@ def _records(channel: str | None) -> Select[Any]:
     ).select_from(source)
 
 
-def _created(query: Query, record: ColumnCollection[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+Written = Callable[[datetime], ColumnElement[Any]]
+"""Writes a moment as the time is written that it is compared with."""
+
+
+def _created(
+    query: Query, record: ColumnCollection[str, ColumnElement[Any]]
+) -> tuple[ColumnElement[Any], Written]:
     """Return the time that records are sorted and narrowed by, as the index has it that should be used.
 
     The indexes of the newest have it in UTC. Where a filter has an index of its own they must not be walked
@@ -86,23 +95,23 @@ def _created(query: Query, record: ColumnCollection[str, ColumnElement[Any]]) ->
     own_index += [filters.channel_status, filters.supplier_status]
     if filters.channel is None:
         own_index.append(filters.message_status)
-    narrowed = any(value is not None for value in own_index)
-    return record.created_at if narrowed else in_utc(record.created_at)
+    if any(value is not None for value in own_index):
+        return record.created_at, literal
+    return in_utc(record.created_at), lambda moment: in_utc(literal(moment))
 
 
-def _conditions(
-    query: Query, record: ColumnCollection[str, ColumnElement[Any]], created: ColumnElement[Any]
+def conditions(
+    query: Query,
+    record: ColumnCollection[str, ColumnElement[Any]],
+    created: ColumnElement[Any],
+    at: Written = literal,
 ) -> list[ColumnElement[bool]]:
     """Return what the filters ask of a record, and where the page begins.
 
     The keyset condition is written so that the index on the sort key is entered at its first part.
     """
     filters, after = query.filters, query.after
-
-    def at(moment: datetime) -> ColumnElement[Any]:
-        return literal(moment) if created is record.created_at else in_utc(literal(moment))
-
-    conditions: list[ColumnElement[bool]] = [
+    asked: list[ColumnElement[bool]] = [
         column == value
         for column, value in (
             (record.supplier_status, filters.supplier_status),
@@ -114,34 +123,34 @@ def _conditions(
         if value is not None
     ]
     if filters.created_at is not None:
-        conditions.append(created >= at(filters.created_at.start))
-        conditions.append(created < at(filters.created_at.end))
+        asked.append(created >= at(filters.created_at.start))
+        asked.append(created < at(filters.created_at.end))
     if filters.created_after is not None:
-        conditions.append(created > at(filters.created_after.start))
+        asked.append(created > at(filters.created_after.start))
     if filters.created_before is not None:
-        conditions.append(created < at(filters.created_before.start))
+        asked.append(created < at(filters.created_before.start))
     if after is not None:
-        conditions.append(created <= at(after.created_at))
-        conditions.append(or_(created < at(after.created_at), record.message_id > after.message_id))
-    return conditions
+        asked.append(created <= at(after.created_at))
+        asked.append(or_(created < at(after.created_at), record.message_id > after.message_id))
+    return asked
 
 
-def _registered(query: Query) -> Subquery | None:
+def registered(query: Query) -> Select[Any] | None:
     """Return the references, each once, that are registered as the filters ask; None where they do not.
 
     All that is asked must be true of one registration.
     """
-    conditions = []
+    asked = []
     if query.filters.batch_reference is not None:
-        conditions.append(registrations.c.batch_reference == query.filters.batch_reference)
+        asked.append(registrations.c.batch_reference == query.filters.batch_reference)
     if query.filters.nhs_number is not None:
-        conditions.append(registrations.c.recipient_key_id.in_(query.tokens))
-        conditions.append(registrations.c.recipient_token.in_(query.tokens.values()))
-    if not conditions:
+        asked.append(registrations.c.recipient_key_id.in_(query.tokens))
+        asked.append(registrations.c.recipient_token.in_(query.tokens.values()))
+    if not asked:
         return None
     if query.client is not None:
-        conditions.append(registrations.c.client_id == query.client)
-    return select(registrations.c.message_reference).where(*conditions).distinct().subquery("registered")
+        asked.append(registrations.c.client_id == query.client)
+    return select(registrations.c.message_reference).where(*asked).distinct()
 
 
 def _of(references: Subquery, records: Select[Any]) -> Select[Any]:
@@ -158,7 +167,7 @@ def _of(references: Subquery, records: Select[Any]) -> Select[Any]:
     return select(*of_one.c).select_from(references.join(of_one, true()))
 
 
-def _seen_by(client: str) -> list[ColumnElement[bool]]:
+def seen_by(client: str) -> list[ColumnElement[bool]]:
     """Return the conditions of what a client sees: the messages that it registered and nobody else did.
 
     What two clients claim, neither sees: to register another's reference reveals nothing. The client stands
@@ -172,10 +181,3 @@ def _seen_by(client: str) -> list[ColumnElement[bool]]:
         registered.where(registrations.c.client_id == asking),
         ~registered.where(registrations.c.client_id != asking),
     ]
-
-
-async def fetch(engine: AsyncEngine, query: Query) -> tuple[list[Row[Any]], bool]:
-    """Return one page of records, and whether another follows."""
-    async with engine.connect() as connection:
-        rows = (await connection.execute(statuses(query))).all()
-    return list(rows[: query.filters.limit]), len(rows) > query.filters.limit

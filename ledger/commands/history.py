@@ -20,7 +20,7 @@ from query.evidence import Evidence, evidence
 from query.filters import from_parameters
 from query.history import message_history
 from query.history_models import EntryAnswer, EntryShown, TimelineAnswer
-from query.selects import fetch
+from query.page import fetch
 
 app = typer.Typer()
 

@@ -43,7 +43,7 @@ from ledger.drawing_refusals import drawn_refusal, drawn_refusals, told_tally, t
 from ledger.preflight import OPERATOR_ROLE
 from ledger.runtime import SUPPLIER, signing_secrets
 from ledger.settings import Settings
-from projections.projection import folds
+from projections.projection import kept_in_step
 
 app = typer.Typer(
     name="quarantine",
@@ -149,7 +149,7 @@ def replay(
         )
         async with opened_database(settings, role=OPERATOR_ROLE, access=access) as database:
             rules = _rules(settings)
-            replayer = Replayer(database, folds(), rules, actor=operator(actor), reason=reason)
+            replayer = Replayer(database, kept_in_step(), rules, actor=operator(actor), reason=reason)
             settle = partial(foresee, database, rules) if dry_run else replayer.replay
             return await _each_batch(database, meant, settle)
 

@@ -14,6 +14,7 @@ from ledger.commands.opened import opened_database
 from ledger.commands.terminal import err, plain_errors
 from ledger.seals import seals_of
 from ledger.settings import SealingSettings
+from projections.listing import Listing
 
 app = typer.Typer()
 
@@ -40,10 +41,14 @@ async def _state(database: Database) -> State:
 
 @app.command()
 def seal() -> None:
-    """Seal what is new, sign a checkpoint and publish it, once; beside a running service or without one."""
+    """Seal what is new, sign a checkpoint and publish it, once; beside a running service or without one.
+
+    Registered messages that are not listed yet are listed too.
+    """
 
     async def sealed() -> tuple[int, State]:
         async with _opened() as (database, sealing):
+            await Listing(database).once()
             return await sealing.once(now=True), await _state(database)
 
     with plain_errors():

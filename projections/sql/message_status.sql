@@ -71,3 +71,4 @@ ON CONFLICT (message_id) DO UPDATE SET
     message_status_version = greatest(excluded.message_status_version, held.message_status_version),
     channel_version = greatest(excluded.channel_version, held.channel_version),
     latest_version = greatest(excluded.latest_version, held.latest_version)
+RETURNING message_id, message_reference, recorded_at

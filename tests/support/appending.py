@@ -11,10 +11,10 @@ import psycopg
 from eventstore.appender import append_statement, parameters_of
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.events import Event
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.support.events import RECEIVED, deliver, event
 
-APPEND = append_statement(folds()).encode()
+APPEND = append_statement(kept_in_step()).encode()
 
 _numbers = itertools.count(1)
 

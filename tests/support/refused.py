@@ -11,7 +11,7 @@ from eventstore.database import Database
 from ingest.replay import Replayer, Rules
 from ingest.signature import SigningSecrets
 from ledger.runtime import SUPPLIER
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.support.database import execute
 from tests.support.supplier import HMAC_SECRET, SECRETS, body, delivered, signed
 
@@ -50,7 +50,7 @@ async def operating(url: str) -> AsyncIterator[Database]:
 
 def replayer(database: Database, rules: Rules = MENDED, **who: Any) -> Replayer:
     """Return one that replays on behalf of somebody."""
-    return Replayer(database, folds(), rules, **{"actor": "somebody", **who})
+    return Replayer(database, kept_in_step(), rules, **{"actor": "somebody", **who})
 
 
 def held(url: str) -> tuple[int, int]:

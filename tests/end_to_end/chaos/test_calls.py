@@ -9,7 +9,7 @@ import pytest
 
 from eventstore.appender import Appender
 from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.end_to_end.chaos.report import Row, today
 from tests.end_to_end.chaos.scene import RESULTS
 from tests.support.database import execute
@@ -48,7 +48,7 @@ class Calls:
 async def appended(url: str, number: int) -> bool:
     """Append as a process does that has just come up; tell whether it was said to be kept."""
     async with Database(url, role="ledger_service", connections=3) as database:
-        appender = Appender(database, folds())
+        appender = Appender(database, kept_in_step())
         appender.open()
         try:
             await appender.append(

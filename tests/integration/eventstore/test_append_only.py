@@ -9,7 +9,7 @@ from psycopg import errors
 from eventstore.appender import append_statement, parameters_of
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.tables import APPEND_ONLY
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.support.database import cloned
 from tests.support.events import deliver, event
 
@@ -37,7 +37,7 @@ def filled(postgres: str) -> Iterator[str]:
         connection.adapters.register_dumper(Array, ArrayDumper)
         for number in range(2):
             told = deliver(event(message_status="sending"), number=number)
-            connection.execute(append_statement(folds()).encode(), parameters_of([told]))
+            connection.execute(append_statement(kept_in_step()).encode(), parameters_of([told]))
         connection.execute(
             "INSERT INTO registrations SELECT now(), entry_id, 'client', 'batch', 'reference', 'plan', 'key',"
             " sha256('token'), decode(repeat('5a', 16), 'hex') FROM entries LIMIT 1"

@@ -15,7 +15,7 @@ from eventstore.database import Database, DatabaseUnavailable, LedgerConnection
 from eventstore.durable import ATTEMPTS
 from eventstore.events import Delivery
 from eventstore.group_commit import Closed, Limits, Overloaded
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.integration.conftest import OwnServer
 from tests.support.breaking import WARNING, Breaking, warning_at_each_statement, warning_at_the_commit
 from tests.support.database import at, execute, make_template
@@ -37,7 +37,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def appending(
     database: Database, limits: Limits | None = None, writers: int = 1
 ) -> AsyncIterator[Appender]:
-    appender = Appender(database, folds(), limits=limits or Limits(), writers=writers)
+    appender = Appender(database, kept_in_step(), limits=limits or Limits(), writers=writers)
     appender.open()
     try:
         yield appender
@@ -346,7 +346,7 @@ async def test_bodies_weigh_as_much_as_they_are_long(database: Database, databas
 
 
 async def test_close_records_what_waits_and_then_refuses(database: Database, database_url: str) -> None:
-    appender = Appender(database, folds(), limits=Limits(batch_rows=2))
+    appender = Appender(database, kept_in_step(), limits=Limits(batch_rows=2))
     appender.open()
     async with stalled(database_url):
         waiting = [asyncio.create_task(appender.append(told(number))) for number in range(7)]

@@ -66,7 +66,16 @@ def dump(url: str, *tables: str) -> str:
     return str(rows)
 
 
-HOLDING = ("entries", "events", "repeats", "registrations", "message_status", "channel_status", "quarantine")
+HOLDING = (
+    "entries",
+    "events",
+    "repeats",
+    "registrations",
+    "message_status",
+    "channel_status",
+    "listed_messages",
+    "quarantine",
+)
 
 
 def findings(url: str) -> list[Any]:

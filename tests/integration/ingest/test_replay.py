@@ -20,7 +20,7 @@ from ingest.callbacks import RULES, read
 from ingest.refusals import kept
 from ingest.replay import foresee, replaying_entry_id
 from ingest.settlement import Fate, Settled, discard
-from projections.projection import folds
+from projections.projection import kept_in_step
 from tests.support.database import execute
 from tests.support.refused import MENDED, TODAY, held, operating, refused, replayer
 from tests.support.supplier import CLIENT_API_KEY, SECRETS, body, delivered, signed
@@ -313,7 +313,7 @@ async def test_a_quarantined_callback_whose_entry_is_there_already_is_settled_by
         rules=RULES,
         replays=quarantined,
     )
-    appender = Appender(database, folds())
+    appender = Appender(database, kept_in_step())
     appender.open()
     await appender.append(Delivery(entry, read(content, found.refusal.received_at, 1)))
     await appender.close()

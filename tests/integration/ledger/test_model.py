@@ -57,7 +57,7 @@ from ledger.audit.findings import Erased
 from ledger.audit.notes import read_key
 from ledger.audit.verify import verify as audit
 from ledger.bundling import export
-from projections.projection import CURRENT_STATUS, PROJECTIONS, folds
+from projections.projection import CURRENT_STATUS, PROJECTIONS, kept_in_step
 from projections.rebuild import rebuild
 from projections.verify import verify
 from tests.support.client import batch, message, nhs_numbers
@@ -168,7 +168,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.service = await opened("ledger_service")
         self.operator = await opened("ledger_operator")
         self.eraser = await opened("ledger_eraser")
-        self.appender = Watched(self.service, folds(), writers=2)
+        self.appender = Watched(self.service, kept_in_step(), writers=2)
         self.appender.told = {}
         quarantine = Quarantine(self.service, Caps(1000, 10**6))
         for queue in (self.appender, quarantine):
@@ -323,7 +323,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with mock.patch.object(vocabulary, "SUPPLIER_STATUSES", values):
             found = self.runner.run(self._kept(ids))
             expected = {one: self._fate_of_replay(one) for one in ids}
-            replayer = Replayer(self.operator, folds(), MENDED, actor="somebody")
+            replayer = Replayer(self.operator, kept_in_step(), MENDED, actor="somebody")
             with self._troubled(trouble):
                 told = self._attempt(lambda: replayer.replay(ids))
             for fate in expected.values():

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from eventstore.recipients import RecipientKeys
-from ledger.app import create_app
+from ledger.app import StatusLedger, create_app
 from ledger.preflight import UnfitDatabase
 from ledger.settings import Settings
+from projections.listing import Listing
 from query.filters import from_parameters
 from query.selects import statuses
 from tests.support.client import ANOTHER, BATCH, KEY, NHS_NUMBER, batch, message, nhs_numbers
@@ -297,7 +298,7 @@ def halves(references: Iterable[str], dice: random.Random) -> tuple[list[str], l
 
 @pytest.mark.slow
 async def test_10000_messages_whose_callbacks_came_before_and_after_are_found_exactly(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, app: StatusLedger
 ) -> None:
     dice = random.Random(20261123)  # noqa: S311 - no secret
     numbers = nhs_numbers(700)
@@ -310,7 +311,9 @@ async def test_10000_messages_whose_callbacks_came_before_and_after_are_found_ex
     await callback(client, *before)
     for reference, messages in of_batch.items():
         await register(client, reference, *(message(one, recipient[one]) for one in messages))
-    await callback(client, *after)
+    await callback(client, *after[: len(after) // 2])
+    assert await Listing(app.ledger.database).once() == len(of_batch)
+    await callback(client, *after[len(after) // 2 :])
 
     for reference, messages in of_batch.items():
         assert sorted(await found(client, batchReference=reference)) == sorted(messages)
