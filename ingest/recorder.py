@@ -79,6 +79,7 @@ class Recorder:
         self._secrets = secrets
         self._supplier = supplier
         self._max_items = max_items
+        self._log = log.bind()  # once: to ask for it at each callback costs as much as the signature
 
     @property
     def full(self) -> bool:
@@ -133,7 +134,7 @@ class Recorder:
                 erased=recorded.erased,
                 returned=recorded.returned,
             )
-        log.debug(
+        self._log.debug(
             "callback.recorded",
             entry_id=entry.entry_id,
             events=recorded.events,
