@@ -163,7 +163,8 @@ async def test_registrations_stand_in_the_timeline_of_the_messages_that_bear_the
     answer = await client.post(BATCH, content=content, headers=CLIENT)
     assert answer.status_code == 201
     ((entry_id,),) = execute(database_url, "SELECT entry_id::text FROM entries")
-    await post(client, body(delivered("m", timestamp="2026-11-30T00:00:00Z")))
+    ahead = "2999-01-01T00:00:00Z"  # counts from 5 minutes after its receipt
+    await post(client, body(delivered("m", timestamp=ahead)))
     registration, event = (await timeline(client))["data"]["timeline"]
     assert (registration["kind"], registration["entryId"]) == ("registration", entry_id)
     assert (registration["clientId"], registration["batchReference"]) == ("client", "batch-1")
