@@ -239,7 +239,7 @@ def _each_is_read_once(ledger: str, mode: str) -> None:
         ("DROP INDEX message_status_newest_idx", {}),
         ("DROP INDEX channel_status_newest_idx", {"channel": "sms"}),
         ("DROP INDEX message_status_by_supplier_status_idx", {"supplierStatus": "virus_scan_failed"}),
-        ("DROP INDEX listed_messages_batch_idx", {"batchReference": "batch-10"}),
+        ("DROP INDEX listed_messages_batch_idx", {"batchReference": "batch-large"}),
         ("DROP INDEX listed_messages_recipient_idx", {"nhsNumber": PATIENT}),
         # An index of the newest that has the time as it is: what a status would be looked for in.
         ("CREATE INDEX ON message_status (recorded_at)", {"supplierStatus": "virus_scan_failed"}),
