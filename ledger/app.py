@@ -28,6 +28,7 @@ from ledger import health, metrics, sign_in
 from ledger.attempts import Attempts
 from ledger.inspection import Inspection
 from ledger.issued_keys import IssuedKeys, read_keys
+from ledger.peers import ForwardedPeers
 from ledger.runtime import Ledger, kept_secrets
 from ledger.security import Callers, ring
 from ledger.sessions import Sessions
@@ -177,6 +178,8 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         openapi_url=None if settings.deployed else "/openapi.json",
         telemetry=telemetry.framework,
     )
+    if settings.trusted_proxies:
+        app.add_middleware(ForwardedPeers, proxies=settings.trusted_proxies)
     app.include_router(
         batch_routes.routes(lambda: ledger.registrar, callers.require, settings.max_batch_body_bytes)
     )

@@ -14,6 +14,7 @@ from eventstore.accesses import Access, identifier
 from eventstore.caller import Caller, Scope
 from ledger.issued_keys import IssuedKeys
 from ledger.key_format import key_id_like
+from ledger.peers import peer_of
 from ledger.runtime import AUDITOR, CLIENT
 from ledger.settings import Settings
 
@@ -138,10 +139,7 @@ ASKED = ("after", "as_of", "index", "known_at", "limit", "reference")
 
 
 def access_of(request: Request, caller: Caller) -> Access:
-    """Return the look that a request is about to take: the route by its pattern, ids apart from it.
-
-    The peer is the other end of the connection: a header that claims another is anybody's to write.
-    """
+    """Return the look that a request is about to take: the route by its pattern, ids apart from it."""
     path = request.scope["route"].path_format
     ids = [identifier(str(value)) for value in request.path_params.values()]
     detail: dict[str, Any] = {
@@ -154,5 +152,5 @@ def access_of(request: Request, caller: Caller) -> Access:
         subject=ids[0] if ids else None,
         detail=detail | ({"ids": ids} if len(ids) > 1 else {}),
         key_id=caller.key_id,
-        peer=request.client.host if request.client is not None else None,
+        peer=peer_of(request),
     )

@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from eventstore.errors import LedgerError
+from ledger.peers import Network, trusted_network
 from query.terms import Terms
 
 UNRESOLVED_REFERENCE = "@Microsoft.KeyVault("
@@ -186,6 +195,10 @@ Insights = Annotated[SecretStr, AfterValidator(_names_insights)]
 """How to reach an Application Insights."""
 
 
+Proxies = Annotated[tuple[Annotated[Network, BeforeValidator(trusted_network)], ...], NoDecode]
+"""Addresses and networks of proxies, comma-separated in the environment."""
+
+
 class SealingSettings(DatabaseSettings):
     """What a command needs that seals the ledger."""
 
@@ -278,6 +291,11 @@ class Settings(SealingSettings):
         description="share of requests that are traced, where some exporter is set and the caller has not "
         "decided; callbacks only where the caller did",
     )
+    trusted_proxies: Proxies = Field(
+        (),
+        description="addresses and networks, comma-separated, of proxies whose `X-Forwarded-For` tells from "
+        "where a request comes; without it that is the connection's address, whatever headers claim",
+    )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest callback, in bytes")
     max_items: int = Field(1000, ge=1, le=100_000, description="the most items in one callback")
     max_batch_body_bytes: int = Field(
@@ -307,6 +325,7 @@ class Settings(SealingSettings):
         *(f"{name}_previous" for name in SECRETS if name != "sealing_key"),
         "metrics_api_key_previous",
         "hmac_secrets_archive",
+        "trusted_proxies",
         mode="before",
     )
     @classmethod

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from eventstore.accesses import Access
 from eventstore.caller import Scope
 from ledger.attempts import Attempts
+from ledger.peers import peer_of
 from ledger.security import Callers, access_of
 from ledger.sessions import Sessions
 from query.pages.forms import read_form, require_token
@@ -109,7 +110,7 @@ def routes(
         following = _inside(given.get("next", ""))
         if not sessions:
             return page.answer(following)
-        peer = request.client.host if request.client is not None else None
+        peer = peer_of(request)
         wait = attempts.wait(peer)
         if wait:
             log.warning("session.refused", reason="too many attempts")

@@ -56,7 +56,8 @@ CLAIMS = {
     "authorization": f"Bearer {AUDITOR_API_KEY}",
     "cookie": f"audit={AUDITOR_API_KEY}; __Host-audit={AUDITOR_API_KEY}",
 }
-"""What a proxy would say of who asks, and from where: no proxy is believed, so anybody may say it in vain."""
+"""What a proxy would say of who asks, and from where: unless a setting names it no proxy is
+believed, so anybody may say it in vain."""
 
 
 class Clock:

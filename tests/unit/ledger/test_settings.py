@@ -190,6 +190,37 @@ def test_a_secret_that_is_no_text_stops_the_start_by_name(environment: Environme
     assert complaint() == "The settings do not allow a start: HMAC_SECRET is not Unicode text"
 
 
+def test_trusted_proxies_are_addresses_and_networks(environment: Environment) -> None:
+    environment()
+    assert Settings.load().trusted_proxies == ()
+    environment(TRUSTED_PROXIES="10.0.1.0/24, 192.0.2.1,2001:db8::/64")
+    assert [str(one) for one in Settings.load().trusted_proxies] == [
+        "10.0.1.0/24",
+        "192.0.2.1/32",
+        "2001:db8::/64",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "wrong"),
+    [
+        ("*", "'*' does not appear to be an IPv4 or IPv6 network"),
+        ("10.0.1.0/24,gateway.test", "'gateway.test' does not appear to be an IPv4 or IPv6 network"),
+        ("10.0.1.4:8080", "'10.0.1.4:8080' does not appear to be an IPv4 or IPv6 network"),
+        ("10.0.1.4/24", "10.0.1.4/24 has host bits set"),
+        ("0.0.0.0/0", "0.0.0.0/0 is everybody"),
+        ("10.0.1.4,::/0", "::/0 is everybody"),
+    ],
+)
+def test_trusted_proxies_that_are_none_or_everybody_stop_the_start(
+    environment: Environment, listed: str, wrong: str
+) -> None:
+    environment(TRUSTED_PROXIES=listed)
+    told = complaint()
+    assert ": TRUSTED_PROXIES must " in told
+    assert told.endswith(f": {wrong}")
+
+
 @pytest.mark.parametrize("where", ["dev", "int", "pre", "prd"])
 @pytest.mark.parametrize("settings", [Settings, DatabaseSettings])
 @pytest.mark.parametrize("url", [None, "", " "], ids=["unset", "empty", "blank"])
