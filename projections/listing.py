@@ -5,7 +5,7 @@ among the newest. An append keeps it in step for every registration that it sees
 What a registration and an append cannot see of each other is put right here, off their way:
 
 1. A registration is noted in `unlisted_registrations` by a trigger, in its own transaction. As long as it is
-   there, reads look its messages up one by one (`query/listed.py`): they are exact, and wait for nothing.
+   there, reads look its messages up one by one (`query/page.py`): they are exact, and wait for nothing.
 2. Appends that began before the registration was committed may not have seen it, so all that are in flight
    are waited for. They hold a lock of the read model from before their snapshot to their end.
 3. From then on every append keeps what it writes in step. What those before it wrote is listed: messages that

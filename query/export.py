@@ -17,6 +17,7 @@ from eventstore.tables import events
 from query.filters import Query
 from query.formats import Row
 from query.models import Record
+from query.page import page_of
 from query.selects import statuses
 
 FETCHED = 500
@@ -42,8 +43,13 @@ class Records(NamedTuple):
 
 
 def exported_statuses(query: Query) -> Records:
-    """Return the records of every page of a question; of one page only where it names its `limit`."""
-    asked = statuses(query).limit(query.filters.limit if "limit" in query.filters.model_fields_set else None)
+    """Return the records of every page of a question; of one page only where it names its `limit`.
+
+    One page is read as any is. Of a whole batch every message is read in any case, and for that looking each
+    up costs less than the listing does; docs/performance.md has the figures.
+    """
+    one_page = "limit" in query.filters.model_fields_set
+    asked = page_of(query).limit(query.filters.limit) if one_page else statuses(query).limit(None)
     shown = [
         column.label(Record.model_fields[column.name].alias) for column in asked.selected_columns.values()
     ]

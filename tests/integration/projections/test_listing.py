@@ -26,6 +26,7 @@ from projections.projection import CURRENT_STATUS, PROJECTIONS
 from projections.rebuild import rebuild
 from projections.verify import Difference, verify
 from query.cursors import Position, encode
+from query.export import exported_statuses
 from query.filters import Query, from_parameters
 from query.page import page_of
 from query.selects import statuses
@@ -112,6 +113,11 @@ def found(connection: psycopg.Connection, client: str | None = None, **filters: 
     query = asked(client, **filters)
     page = answer(connection, page_of(query))
     assert page == answer(connection, statuses(query))
+    for streamed in (query, asked(client, **{"limit": "3"} | filters)):
+        told = answer(connection, exported_statuses(streamed).select)
+        assert [(one["message_id"], one["created_at"]) for one in told] == [
+            (one["message_id"], one["created_at"]) for one in page[: streamed.filters.limit]
+        ]
     return [record["message_id"] for record in page]
 
 

@@ -9,7 +9,7 @@ PostgreSQL may take from the sixth run on.
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -17,13 +17,15 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from projections.listing import Listing
 from query.cursors import Position, encode
-from query.filters import from_parameters
+from query.export import exported_statuses
+from query.filters import Query, from_parameters
 from query.page import page_of
 from tests.support.client import nhs_numbers
 from tests.support.database import cloned, execute
@@ -120,10 +122,12 @@ class Read(NamedTuple):
     text: str
 
 
-def read(url: str, mode: str, asked: dict[str, str], client: str | None = None) -> Read:
+def read(
+    url: str, mode: str, asked: dict[str, str], composed: Callable[[Query], Select[Any]] = page_of
+) -> Read:
     """Answer a question as the service does, and tell how."""
-    query = from_parameters((asked | {"limit": str(LIMIT)}).items(), RECIPIENTS, client)
-    compiled = page_of(query).compile(
+    query = from_parameters((asked | {"limit": str(LIMIT)}).items(), RECIPIENTS)
+    compiled = composed(query).compile(
         dialect=PGDialect_psycopg(),  # type: ignore[no-untyped-call]
         compile_kwargs={"render_postcompile": True},
     )
@@ -207,6 +211,12 @@ def test_a_filter_reads_what_its_page_needs_and_scans_no_table(ledger: str, mode
         done = read(ledger, mode, asked)
         assert not done.sequential, (asked, done.text)
         assert done.rows <= 4 * LIMIT, (asked, done.text)
+
+
+@pytest.mark.parametrize("asked", [{"batchReference": "batch-large"}, {"nhsNumber": TESTER}])
+def test_a_page_that_is_streamed_reads_no_more_than_any_page(ledger: str, asked: dict[str, str]) -> None:
+    done = read(ledger, "force_custom_plan", asked, lambda query: exported_statuses(query).select)
+    assert done.rows <= 4 * LIMIT, done.text
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
