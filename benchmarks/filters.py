@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.asking import Outcome, ask
-from benchmarks.population import CLINIC, COUNTY, NATIONAL, SURGERY, fill
+from benchmarks.population import CLINIC, COUNTY, NATIONAL, SURGERY, fill, seal_all
 from benchmarks.questions import questions
 from benchmarks.rebuilding import Pauses, list_registered, rebuild_beside_traffic
 from benchmarks.service import service
@@ -138,6 +138,7 @@ def prepare(url: str, messages: int) -> None:
         sys.exit("the database holds a ledger that this program did not write: give it another")
     with progress_bars() as begin:
         fill(url, messages, RECIPIENTS, begin)
+        seal_all(url, begin)
 
 
 def rebuilt(url: str) -> Pauses:

@@ -1,24 +1,18 @@
 """A large ledger, filled by the server itself, sealed and folded, to be measured like an empty one."""
 
 import asyncio
-from collections.abc import Callable
 
 import psycopg
 
 from benchmarks.ground import LARGE, Ground
-from benchmarks.population import fill
+from benchmarks.population import fill, seal_all
 from benchmarks.rebuilding import list_registered, rebuild_beside_traffic
 from benchmarks.service import CLIENT_KEY, RECIPIENT_KEY
-from eventstore import sealer
-from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from ledger.commands.progress import progress_bars
 from ledger.migration import migrate
 from projections.projection import CURRENT_STATUS
 from projections.rebuild import rebuild
-
-STEP = 1_000_000
-"""Entries that are sealed at once."""
 
 
 def filled(ground: Ground) -> str:
@@ -51,17 +45,5 @@ def _fill(url: str, messages: int) -> None:
             connection.execute("SET timezone TO 'UTC'")
             rebuild(connection, CURRENT_STATUS)
             asyncio.run(list_registered(url))
-            ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
-            sealed = begin("Sealing", entries)
-            asyncio.run(_seal(url, sealed))
+            seal_all(url, begin)
         connection.execute("VACUUM (ANALYZE)")
-
-
-async def _seal(url: str, sealed: Callable[[int], None]) -> None:
-    """Seal in few and large steps: each looks at all that those before have sealed."""
-    async with Database(url, connections=1) as database:
-        more = True
-        while more:
-            done = await sealer.seal(database, most=STEP)
-            sealed(done.entries)
-            more = done.more

@@ -6,6 +6,7 @@ events and registrations; the read model is then made by the product's own rebui
 read of statuses looks at them.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import psycopg
 from nhs_number.validate import calculate_checksum
 
+from eventstore import sealer
+from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 
 SEED = 4
@@ -24,6 +27,8 @@ DAYS = 180
 CHUNK = 20_000
 """Messages that one statement writes: about a day's, at 5 million in half a year."""
 WRITERS = 2
+SEALED_AT_ONCE = 1_000_000
+"""Entries that one transaction seals."""
 
 NATIONAL, REGIONAL, COUNTY, CLINIC, SURGERY = "national", "regional", "county", "clinic", "surgery"
 SHARES = ((NATIONAL, 0.59), (REGIONAL, 0.30), (COUNTY, 0.05), (CLINIC, 0.01), (None, 0.05))
@@ -131,3 +136,20 @@ def fill(
             connection.execute(create)
             indexed(1)
     return events
+
+
+def seal_all(url: str, begin: Callable[[str, int], Callable[[int], None]]) -> None:
+    """Seal what was filled, which a running service would else do beside whatever is measured."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
+    asyncio.run(_seal(url, begin("Sealing", entries)))
+
+
+async def _seal(url: str, sealed: Callable[[int], None]) -> None:
+    """Seal in few and large steps: each looks at all that those before have sealed."""
+    async with Database(url, connections=1) as database:
+        more = True
+        while more:
+            done = await sealer.seal(database, most=SEALED_AT_ONCE)
+            sealed(done.entries)
+            more = done.more
