@@ -10,7 +10,8 @@ from eventstore.arrays import Array, Bigint, Bytea, Integer, Text, Timestamptz, 
 from eventstore.database import Database
 from eventstore.durable import ONE_TO_BLAME, Writer
 from eventstore.events import Delivery, Entry, Event
-from eventstore.group_commit import GroupCommit, Limits, Size, Waiting
+from eventstore.group_commit import GroupCommit, Limits, Size, Waiter, Waiting
+from eventstore.leaf import commitment
 from eventstore.statements import Numbered, statement
 
 ROW_OVERHEAD = 512
@@ -91,6 +92,7 @@ def parameters_of(batch: Sequence[Delivery]) -> dict[str, Array]:
     parameters = {
         name: array(values) for (name, array), values in zip(_ENTRY_COLUMNS.items(), entries, strict=True)
     }
+    parameters["commitment"] = Bytea([_commitment(delivery.entry) for delivery in batch])
     events = [event for delivery in batch for event in delivery.events]
     columns = zip(*events, strict=True) if events else ((),) * len(_EVENT_COLUMNS)
     parameters |= {
@@ -100,6 +102,10 @@ def parameters_of(batch: Sequence[Delivery]) -> dict[str, Array]:
         [delivery.entry.entry_id for delivery in batch for _ in delivery.events]
     )
     return parameters
+
+
+def _commitment(entry: Entry) -> bytes:
+    return commitment(entry.salt, entry.body, entry.signature, entry.rejection)
 
 
 def _measure(delivery: Delivery) -> Size:
@@ -160,6 +166,10 @@ class Appender:
         """
         return await self._queue.submit(delivery)
 
+    def offer(self, delivery: Delivery, waiter: Waiter[Recorded]) -> None:
+        """Do as `append`, and tell the waiter; raises `Overloaded` and `Closed` at once."""
+        self._queue.offer(delivery, waiter)
+
     async def _append(self, batch: Sequence[Delivery]) -> Sequence[Recorded]:
         parameters = parameters_of(batch)
         started = perf_counter()
@@ -178,6 +188,8 @@ def recorded_of(
     One that an earlier run had committed is told as it would have been then, as far as that is known: the
     answer to the supplier is the same.
     """
+    if not outcomes:  # mostly: every item is a new event, and in conflict with none
+        return [Recorded(len(delivery.events), 0, 0) for delivery in batch]
     told = Counter((outcome, entry_id) for outcome, entry_id, _ in outcomes)
     return [_recorded(delivery, told) for delivery in batch]
 

@@ -2,19 +2,26 @@
 
 There is no timer. A batch is what gathered while the previous write was in flight: one callback when it
 is quiet, hundreds in a burst. The queue is bounded in requests and bytes; past it a submission is
-refused at once, and the supplier comes back later.
+refused at once, and the supplier comes back later. So is one that would come behind others that have waited
+too long: what is taken must be answered while the supplier still listens.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from time import monotonic
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import structlog
 
 from eventstore.errors import LedgerError
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
+
+log = structlog.get_logger()
 
 
 class Overloaded(LedgerError):
@@ -31,6 +38,8 @@ class Limits:
 
     waiting_requests: int = 10_000
     waiting_bytes: int = 64 * 1024 * 1024
+    waiting_seconds: float = 0.5
+    """How long the first in the queue may have waited; past it the writers do not keep up."""
     batch_rows: int = 500
     batch_bytes: int = 4 * 1024 * 1024
     worth_another_write: int = 16
@@ -51,10 +60,24 @@ class Waiting(NamedTuple):
     bytes: int
 
 
+class Waiter(Protocol[Outcome_contra]):
+    """Who waits for the outcome of one submission, and is told once. A future is one."""
+
+    def done(self) -> bool:
+        """Return whether nobody waits any more."""
+
+    def set_result(self, result: Outcome_contra, /) -> None:
+        """Be told the outcome."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Be told why there is none."""
+
+
 class _Waiting(NamedTuple, Generic[Item, Outcome]):
     item: Item
     size: Size
-    answer: asyncio.Future[Outcome]
+    waiter: Waiter[Outcome]
+    since: float
 
 
 class GroupCommit(Generic[Item, Outcome]):
@@ -110,28 +133,37 @@ class GroupCommit(Generic[Item, Outcome]):
     @property
     def full(self) -> bool:
         """Whether a submission would be refused now."""
-        return (
-            len(self._queue) >= self._limits.waiting_requests
-            or self._waiting_bytes >= self._limits.waiting_bytes
+        queue, limits = self._queue, self._limits
+        return bool(queue) and (
+            len(queue) >= limits.waiting_requests
+            or self._waiting_bytes >= limits.waiting_bytes
+            or monotonic() - queue[0].since > limits.waiting_seconds
         )
 
     async def submit(self, item: Item) -> Outcome:
         """Write `item` with whatever else waits; return when it is committed.
 
-        Raises `Overloaded` where the queue is full, `Closed` after `close`, and whatever the write
-        raised. A caller that is cancelled does not take its item back.
+        Raises as `offer` does, and whatever the write raised. A caller that is cancelled does not take its
+        item back.
+        """
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.offer(item, answer)
+        return await answer
+
+    def offer(self, item: Item, waiter: Waiter[Outcome]) -> None:
+        """Write `item` with whatever else waits; `waiter` is told when it is committed, on the event loop.
+
+        Raises `Overloaded` where the queue is full, `Closed` after `close`; then `waiter` is told nothing.
         """
         if self._closing or not self._tasks:
             raise Closed
         if self.full:
             raise Overloaded
         size = self._measure(item)
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(item, size, answer))
+        self._queue.append(_Waiting(item, size, waiter, monotonic()))
         self._waiting_bytes += size.bytes
         if self._worth_a_write():
             self._something.set()
-        return await answer
 
     def _worth_a_write(self) -> bool:
         """Tell whether to write what waits now, or to let it gather until the write in flight is done."""
@@ -166,7 +198,7 @@ class GroupCommit(Generic[Item, Outcome]):
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:
             outcomes = await self._write([waiting.item for waiting in batch])
-            answers = list(zip(batch, outcomes, strict=True))
+            told = list(zip(batch, outcomes, strict=True))
         except self._splits_on as error:
             if len(batch) == 1:
                 _fail(batch, error)
@@ -177,12 +209,23 @@ class GroupCommit(Generic[Item, Outcome]):
         except Exception as error:
             _fail(batch, error)
         else:
-            for waiting, outcome in answers:
-                if not waiting.answer.done():
-                    waiting.answer.set_result(outcome)
+            asyncio.get_running_loop().call_soon(_tell, told)  # the next batch is on its way first
+
+
+def _tell(told: list[tuple[_Waiting[Item, Outcome], Outcome]]) -> None:
+    """Tell each its outcome; one that cannot be told must not keep the others waiting."""
+    for waiting, outcome in told:
+        try:
+            if not waiting.waiter.done():
+                waiting.waiter.set_result(outcome)
+        except Exception:
+            log.exception("answer.untold")
 
 
 def _fail(batch: list[_Waiting[Item, Outcome]], error: Exception) -> None:
     for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
+        try:
+            if not waiting.waiter.done():
+                waiting.waiter.set_exception(error)
+        except Exception:
+            log.exception("answer.untold")

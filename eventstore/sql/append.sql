@@ -7,9 +7,11 @@ WITH offered AS (
     FROM unnest(
         %(entry_id)b::uuid[], %(kind)b::text[], %(client_id)b::text[], %(received_at)b::timestamptz[],
         %(body)b::bytea[], %(signature)b::bytea[], %(secret_id)b::text[], %(rules)b::integer[],
-        %(rejection)b::text[], %(replays)b::uuid[], %(salt)b::bytea[]
+        %(rejection)b::text[], %(replays)b::uuid[], %(salt)b::bytea[],
+        %(commitment)b::bytea[]
     ) AS entry (
-        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt,
+        commitment
     )
 ),
 of_erased AS ( -- items of erased messages: no event where the entry has no other, and no content in the entry
@@ -24,12 +26,14 @@ of_erased AS ( -- items of erased messages: no event where the entry has no othe
 ),
 kept AS (
     INSERT INTO entries (
-        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt
+        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt,
+        commitment
     )
     SELECT
         entry_id, kind, client_id, received_at, CASE WHEN emptied IS NULL THEN body END,
         CASE WHEN emptied IS NULL THEN signature END, secret_id, rules,
-        CASE WHEN emptied IS NULL THEN rejection END, replays, CASE WHEN emptied IS NULL THEN salt END
+        CASE WHEN emptied IS NULL THEN rejection END, replays, CASE WHEN emptied IS NULL THEN salt END,
+        CASE WHEN emptied IS NULL THEN commitment END
     FROM offered
     LEFT JOIN (SELECT DISTINCT entry_id AS emptied FROM of_erased WHERE alone) AS emptying ON emptied = entry_id
     ORDER BY entry_id

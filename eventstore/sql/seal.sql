@@ -9,7 +9,7 @@
 WITH fresh AS MATERIALIZED (
     SELECT
         entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays,
-        entry_commitment(salt, body, signature, rejection) AS commitment
+        coalesce(commitment, entry_commitment(salt, body, signature, rejection)) AS commitment
     FROM (
         SELECT *
         FROM entries

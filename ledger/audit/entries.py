@@ -42,6 +42,9 @@ class Entries:
                     yield Finding("entry.changed", where, told)
                 else:
                     self._blanked.append(entry["entry_id"])
+            beside = entry.get("commitment")
+            if beside is not None and leaves.bytes_of(beside) != committed:
+                yield Finding("entry.changed", where, "the commitment beside it is not the sealed one")
             if leaves.hash_of(entry, committed) != leaves.bytes_of(leaf["hash"]):
                 yield Finding(
                     "entry.changed", where, "its id, kind, client, times or rules are not as sealed"

@@ -67,7 +67,7 @@ async def test_a_leaf_is_what_eventstore_leaf_says(
         connection.commit()
         assert (await seal(database)).size == 3
         rows: list[Any] = connection.execute(
-            f"SELECT {columns}, {blanked}, commitment, hash FROM entries JOIN leaves USING (entry_id)"  # noqa: S608
+            f"SELECT {columns}, {blanked}, leaves.commitment, hash FROM entries JOIN leaves USING (entry_id)"  # noqa: S608
         ).fetchall()
     for row in rows:
         committed = leaf.commitment(*row[8:12])

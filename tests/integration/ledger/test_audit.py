@@ -117,11 +117,19 @@ def changes_a_byte(ledger: Ledger) -> None:
 def changes_a_byte_and_its_leaf(ledger: Ledger) -> None:
     changes_a_byte(ledger)
     ledger.tamper(
-        "UPDATE leaves SET commitment = entry_commitment(salt, body, signature, rejection) FROM entries"
+        "UPDATE entries SET commitment = entry_commitment(salt, body, signature, rejection)",
+        "UPDATE leaves SET commitment = entries.commitment FROM entries"
         " WHERE leaves.entry_id = entries.entry_id AND index = 2",
         "UPDATE leaves SET hash = sha256('\\x00'::bytea || leaf_content(entries.entry_id, kind, client_id,"
-        " received_at, recorded_at, secret_id, rules, replays, commitment)) FROM entries"
+        " received_at, recorded_at, secret_id, rules, replays, entries.commitment)) FROM entries"
         " WHERE leaves.entry_id = entries.entry_id AND index = 2",
+    )
+
+
+def changes_what_stands_beside(ledger: Ledger) -> None:
+    ledger.tamper(
+        "UPDATE entries SET commitment = sha256(entries.commitment) FROM leaves"
+        " WHERE leaves.entry_id = entries.entry_id AND index = 2"
     )
 
 
@@ -213,6 +221,7 @@ TAMPERINGS: list[tuple[Tampering, list[tuple[str, str]]]] = [
     (changes_a_byte, [ENTRY_2]),
     (changes_a_byte_and_its_leaf, [("root.differs", "indexes 2 to 4")]),
     (changes_a_time, [ENTRY_2]),
+    (changes_what_stands_beside, [ENTRY_2]),
     (deletes_a_row, [("entry.gone", "index 2")]),
     (deletes_a_row_and_its_leaf, [("leaf.gone", "index 2")]),
     (swaps_two_rows, [("leaves.swapped", "indexes 2 and 3")]),

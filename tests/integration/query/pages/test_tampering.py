@@ -104,10 +104,11 @@ async def test_an_entry_that_was_changed_with_its_leaf_is_not_proven(
     tampered(
         database_url,
         CHANGE_A_BYTE,
-        "UPDATE leaves SET commitment = entry_commitment(salt, body, signature, rejection) FROM entries"
+        "UPDATE entries SET commitment = entry_commitment(salt, body, signature, rejection)",
+        "UPDATE leaves SET commitment = entries.commitment FROM entries"
         " WHERE leaves.entry_id = entries.entry_id AND index = 0",
         "UPDATE leaves SET hash = sha256('\\x00'::bytea || leaf_content(entries.entry_id, kind, client_id,"
-        " received_at, recorded_at, secret_id, rules, replays, commitment)) FROM entries"
+        " received_at, recorded_at, secret_id, rules, replays, entries.commitment)) FROM entries"
         " WHERE leaves.entry_id = entries.entry_id AND index = 0",
     )
     for entry_id in leaves(database_url):
