@@ -1,6 +1,7 @@
 """`POST /api/status/create`, the hot path: one plain ASGI callable, no framework between it and the bytes.
 
-It reads the raw body once, hands it to the recorder, and answers after the commit.
+It reads the raw body once, hands it to the recorder, and answers after the commit. A callback whose body
+is all there is taken without a task of its own, and answered by whoever commits it.
 """
 
 import json
@@ -12,6 +13,8 @@ from uuid import UUID
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from eventstore.appender import Recorded
+from eventstore.events import Delivery
 from eventstore.group_commit import Overloaded
 from ingest.quarantine import QuarantineFull
 from ingest.recorder import Outcome, Received, Recorder, Verdict, new_request_id, utc_now
@@ -33,8 +36,15 @@ SECURITY = [
 """What every answer tells a browser, should one ever show it: run nothing, frame nothing, guess nothing."""
 
 
+def as_sent(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return header fields as HTTP/1.1 sends them, a line each."""
+    return b"".join(b"%b: %b\r\n" % field for field in headers)
+
+
 class Answer:
     """A status code and a JSON body `{"status": …}`."""
+
+    __slots__ = ("body", "code", "fields", "headers")
 
     def __init__(self, code: int, status: str) -> None:
         """Encode the answer once."""
@@ -46,6 +56,8 @@ class Answer:
             (b"cache-control", b"no-store"),
             *SECURITY,
         ]
+        self.fields = as_sent(self.headers)
+        """The headers as they are sent."""
 
 
 RECORDED = Answer(200, "success")
@@ -75,6 +87,9 @@ class TooLarge(Exception):
 
 
 Headers = list[tuple[bytes, bytes]]
+
+Answered = Callable[[Answer, Headers], None]
+"""Is told the answer to a request, and the headers that are this answer's alone."""
 
 
 class Trace(Protocol):
@@ -111,13 +126,14 @@ class CallbackEndpoint:
             answer, headers = await self.answer(scope["headers"], lambda: _read(receive, self.max_body_bytes))
         except HungUp:
             return
+        headers = [*answer.headers, *headers]
         await send({"type": "http.response.start", "status": answer.code, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
     async def answer(
         self, sent: Iterable[tuple[bytes, bytes]], read: Callable[[], Awaitable[bytes]]
     ) -> tuple[Answer, Headers]:
-        """Return the answer to a request and its headers, after the commit of what is kept of it.
+        """Return the answer to a request, and its own headers, after the commit of what is kept of it.
 
         `sent` are the request's headers, names in lower case; `read` returns its body, and is not called
         where the headers decide. Raises nothing but what `read` raises for a supplier that hung up.
@@ -147,20 +163,51 @@ class CallbackEndpoint:
             raise
         except TooLarge:
             answer = TOO_LARGE if key_is_known else INVALID_API_KEY
-        except (Overloaded, QuarantineFull) as error:
-            log.warning("callback.turned_away", request_id=str(request_id), reason=type(error).__name__)
-            answer = TOO_MANY
-        except Exception:
-            log.exception("callback.failed", request_id=str(request_id))
-            answer = FAILED
+        except Exception as error:
+            answer = _failure(request_id, error)
         finally:
             if trace is not None:
                 trace.end(answer.code if answer is not None else None)
+        return answer, self.headers_of(request_id, answer)
+
+    def take(self, sent: Iterable[tuple[bytes, bytes]], body: bytes, answered: Answered) -> bool:
+        """Do as `answer`, and tell `answered` once, from the commit or at once; return whether it was taken.
+
+        `body` is no larger than it may be. What is to be traced or quarantined is not taken: it is for
+        `answer`, and nothing has become of it.
+        """
+        received_at = utc_now()
+        keys, signatures, _, encoded, parent = _headers(sent)
+        if parent is not None:
+            return False
+        key_is_known = len(keys) == 1 and self._key_is_known(keys[0])
+        signature = signatures[0] if len(signatures) == 1 else None
+        request_id = new_request_id(received_at)
+        try:
+            recorder = self._recorder()
+            answer = self._refusal(
+                recorder, encoded=encoded, key_is_known=key_is_known, signature=signature, announced=len(body)
+            )
+            if answer is None:
+                judged = recorder.judge(Received(request_id, received_at, key_is_known, signature, body))
+                if isinstance(judged, Delivery):
+                    recorder.offer(judged, _UnderWay(self, recorder, judged, answered))
+                    return True
+                if not isinstance(judged, Outcome):
+                    return False
+                answer = _ANSWERS[judged.verdict]
+        except Exception as error:
+            answer = _failure(request_id, error)
+        answered(answer, self.headers_of(request_id, answer))
+        return True
+
+    def headers_of(self, request_id: UUID, answer: Answer) -> Headers:
+        """Count an answer that is about to be given, and return the headers that are this one's alone."""
         self.answered[answer.code] += 1
-        headers = [*answer.headers, (b"x-request-id", str(request_id).encode())]
+        headers = [(b"x-request-id", str(request_id).encode())]
         if answer is TOO_MANY:
             headers.append((b"retry-after", str(random.choice(RETRY_AFTER)).encode()))  # noqa: S311 - jitter
-        return answer, headers
+        return headers
 
     def _refusal(
         self,
@@ -184,6 +231,49 @@ class CallbackEndpoint:
         if key_is_known and recorder.full:
             return TOO_MANY
         return None
+
+
+class _UnderWay:
+    """A callback that waits for its commit, and is told of it as a future would be."""
+
+    __slots__ = ("_answered", "_delivery", "_endpoint", "_recorder")
+
+    def __init__(
+        self, endpoint: CallbackEndpoint, recorder: Recorder, delivery: Delivery, answered: Answered
+    ) -> None:
+        self._endpoint = endpoint
+        self._recorder = recorder
+        self._delivery = delivery
+        self._answered = answered
+
+    def done(self) -> bool:
+        """Return False: whoever hung up may be told all the same."""
+        return False
+
+    def set_result(self, recorded: Recorded) -> None:
+        """Answer after the commit."""
+        try:
+            outcome = self._recorder.outcome_of(self._delivery, recorded)
+            answer = _ANSWERS.get(outcome.verdict) or _unprocessable(outcome)
+        except Exception as error:
+            answer = _failure(self._delivery.entry.entry_id, error)
+        self._answer(answer)
+
+    def set_exception(self, error: Exception) -> None:
+        """Answer that there was no commit."""
+        self._answer(_failure(self._delivery.entry.entry_id, error))
+
+    def _answer(self, answer: Answer) -> None:
+        self._answered(answer, self._endpoint.headers_of(self._delivery.entry.entry_id, answer))
+
+
+def _failure(request_id: UUID, error: Exception) -> Answer:
+    """Return the answer to a callback that was not kept, and log why."""
+    if isinstance(error, Overloaded | QuarantineFull):
+        log.warning("callback.turned_away", request_id=str(request_id), reason=type(error).__name__)
+        return TOO_MANY
+    log.error("callback.failed", request_id=str(request_id), exc_info=error)
+    return FAILED
 
 
 def _unprocessable(outcome: Outcome) -> Answer:

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import structlog
 
-from eventstore.appender import Appender
+from eventstore.appender import Appender, Recorded
 from eventstore.events import SALT_BYTES, Delivery, Entry, Event
+from eventstore.group_commit import Waiter
 from eventstore.identifiers import time_ordered_uuid
 from ingest.callbacks import RULES, Unprocessable, read
 from ingest.quarantine import Quarantine, Suspect
@@ -38,6 +39,9 @@ class Outcome(NamedTuple):
 
     verdict: Verdict
     reason: str = ""
+
+
+_RECORDED = Outcome(Verdict.RECORDED)
 
 
 class Received(NamedTuple):
@@ -92,17 +96,38 @@ class Recorder:
         Raises `Overloaded` or `QuarantineFull` where there is no room for it, and another error where
         it could not be kept; then nothing may be promised.
         """
-        secret_id = self._secrets.verify(received.body, received.signature)
-        if not received.key_is_known:
-            if secret_id is not None:
-                await self._hold(received, Verdict.INVALID_API_KEY, secret_id)
-            return Outcome(Verdict.INVALID_API_KEY)
-        if secret_id is None:
-            await self._hold(received, Verdict.INVALID_SIGNATURE, None)
-            return Outcome(Verdict.INVALID_SIGNATURE)
-        return await self._append(received, secret_id)
+        judged = self.judge(received)
+        if isinstance(judged, Delivery):
+            return self.outcome_of(judged, await self._appender.append(judged))
+        if isinstance(judged, Suspect):
+            return await self._hold(judged)
+        return judged
 
-    async def _append(self, received: Received, secret_id: str) -> Outcome:
+    def judge(self, received: Received) -> Delivery | Suspect | Outcome:
+        """Return what is to be appended, or quarantined, or the outcome where nothing is to be kept."""
+        secret_id = self._secrets.verify(received.body, received.signature)
+        if received.key_is_known and secret_id is not None:
+            return self._delivery(received, secret_id)
+        verdict = Verdict.INVALID_SIGNATURE if received.key_is_known else Verdict.INVALID_API_KEY
+        if not received.key_is_known and secret_id is None:
+            return Outcome(verdict)
+        return Suspect(
+            quarantine_id=received.request_id,
+            received_at=received.received_at,
+            answer=verdict.value,
+            secret_id=secret_id,
+            signature=received.signature,
+            body=received.body,
+        )
+
+    def offer(self, delivery: Delivery, waiter: Waiter[Recorded]) -> None:
+        """Append a delivery and tell the waiter after the commit; raises `Overloaded` at once.
+
+        `outcome_of` says what the answer then is.
+        """
+        self._appender.offer(delivery, waiter)
+
+    def _delivery(self, received: Received, secret_id: str) -> Delivery:
         reason = None
         events: tuple[Event, ...] = ()
         try:
@@ -121,7 +146,11 @@ class Recorder:
             rejection=reason,
             salt=urandom(SALT_BYTES),
         )
-        recorded = await self._appender.append(Delivery(entry, events))
+        return Delivery(entry, events)
+
+    def outcome_of(self, delivery: Delivery, recorded: Recorded) -> Outcome:
+        """Return the outcome of a delivery that is committed, and log what is worth it."""
+        entry, reason = delivery.entry, delivery.entry.rejection
         if reason is not None:
             log.warning("callback.refused", entry_id=str(entry.entry_id), reason=reason)
             return Outcome(Verdict.UNPROCESSABLE, reason)
@@ -140,17 +169,9 @@ class Recorder:
             events=recorded.events,
             repeats=recorded.repeats,
         )
-        return Outcome(Verdict.RECORDED)
+        return _RECORDED
 
-    async def _hold(self, received: Received, verdict: Verdict, secret_id: str | None) -> None:
-        await self._quarantine.keep(
-            Suspect(
-                quarantine_id=received.request_id,
-                received_at=received.received_at,
-                answer=verdict.value,
-                secret_id=secret_id,
-                signature=received.signature,
-                body=received.body,
-            )
-        )
-        log.warning("callback.quarantined", quarantine_id=str(received.request_id), answer=verdict.value)
+    async def _hold(self, suspect: Suspect) -> Outcome:
+        await self._quarantine.keep(suspect)
+        log.warning("callback.quarantined", quarantine_id=str(suspect.quarantine_id), answer=suspect.answer)
+        return Outcome(Verdict(suspect.answer))

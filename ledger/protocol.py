@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with a short way for callbacks: no ASGI messages from the socket to the endpoint.
 
 A callback as plain as all of Notify's (small, its length told, nothing pipelined, no expectation) is
-answered here; every other request takes uvicorn's own way, to the same endpoint.
+answered here, mostly without a task; every other request takes uvicorn's own way, to the same endpoint.
 
 What uvicorn leaves open is closed: the lines beside a body have a bound, so have pipelined requests, and
 nobody may keep a connection waiting for ever. For a plain callback that costs a few comparisons.
@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ingest.endpoint import PATH, Answer, CallbackEndpoint, Headers
+from ingest.endpoint import PATH, Answer, CallbackEndpoint, Headers, as_sent
 from ingest.recorder import new_request_id, utc_now
 
 _PATH = PATH.encode()
@@ -61,16 +61,35 @@ class _NoEvent:
 _NO_EVENT = _NoEvent()
 
 
+class _OfEveryAnswer:
+    """The fields that uvicorn gives every answer, as they are sent; the list is another each second."""
+
+    def __init__(self) -> None:
+        self._fields: Headers = []
+        self._sent = b""
+
+    def as_sent(self, fields: Headers) -> bytes:
+        """Return the fields as they are sent."""
+        if fields is not self._fields:
+            self._fields, self._sent = fields, as_sent(fields)
+        return self._sent
+
+
+_OF_EVERY_ANSWER = _OfEveryAnswer()
+
+
 class Callback:
     """A callback under way, with what uvicorn asks of the request of a connection."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete")
+    __slots__ = ("_protocol", "body", "disconnected", "keep_alive", "more_body", "response_complete")
 
     message_event = _NO_EVENT
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: "CallbackProtocol") -> None:
         """Start without a body."""
-        self.body = bytearray()
+        self._protocol = protocol
+        self.body: bytes | bytearray = b""
+        """What came of the body: mostly one piece."""
         self.more_body = True
         self.disconnected = False
         self.keep_alive = True
@@ -79,6 +98,11 @@ class Callback:
     async def read(self) -> bytes:
         """Return the body, which is all there."""
         return bytes(self.body)
+
+    def answered(self, answer: Answer, headers: Headers) -> None:
+        """Answer, if anybody still listens."""
+        if not self.disconnected:
+            self._protocol.answer(self, answer, headers)
 
 
 class CallbackProtocol(HttpToolsProtocol):
@@ -93,6 +117,8 @@ class CallbackProtocol(HttpToolsProtocol):
         """Bytes that came since the last of a body, at least those of lines among them."""
         self._arrived = 0
         """Bytes of a large body since its deadline was last put off."""
+        self._whole = False
+        """Whether what came last ends with the end of a request."""
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
 
@@ -112,9 +138,10 @@ class CallbackProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on; from the first piece of a request until its last the deadline runs."""
         self._lines += len(data)
+        self._whole = False
         super().data_received(data)
         cycle = self.cycle
-        if cycle is None or cycle.more_body or cycle.response_complete:
+        if not self._whole and (cycle is None or cycle.more_body or cycle.response_complete):
             self._expect_the_rest()
             return
         self._lines = 0
@@ -135,13 +162,14 @@ class CallbackProtocol(HttpToolsProtocol):
         if self._lines > MOST_LINES or len(self.headers) > MOST_FIELDS:
             self._refuse_too_many_lines()
         if self.url == _PATH and self._endpoint is not None and self._is_plain_post(self._endpoint):
-            self.cycle = Callback()  # type: ignore[assignment]  # as much of one as uvicorn needs
+            self.cycle = Callback(self)  # type: ignore[assignment]  # as much of one as uvicorn needs
             return
         if len(self.pipeline) >= MOST_PIPELINED:
             raise Refused
         upgraded = self.parser.should_upgrade()
         if upgraded and {name for name, _ in self.headers} & {b"content-length", b"transfer-encoding"}:
             raise Refused  # the parser would take the body for the next request
+        self._tell_asgi()
         super().on_headers_complete()
         self.headers = _NoTrailers()
         if upgraded:  # to nothing: the request is answered, and what follows it is not read
@@ -152,17 +180,31 @@ class CallbackProtocol(HttpToolsProtocol):
         self._lines = 0
         cycle: Any = self.cycle
         if type(cycle) is Callback:
-            cycle.body += body
+            if cycle.body:
+                cycle.body = bytearray(cycle.body) if type(cycle.body) is bytes else cycle.body
+                cycle.body += body
+            else:
+                cycle.body = body
         else:
             self._arrived += len(body)
             super().on_body(body)
 
+    def on_message_begin(self) -> None:
+        """Read another request; what ASGI is told of it waits until it needs to be."""
+        self._whole = False
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
     def on_message_complete(self) -> None:
         """Answer a plain callback, whose body is complete."""
+        self._whole = True
         callback: Any = self.cycle
         callback.more_body = False
         if self._endpoint is None or type(callback) is not Callback or callback.response_complete:
             super().on_message_complete()
+            return
+        if self._endpoint.take(self.headers, bytes(callback.body), callback.answered):
             return
         task = self.loop.create_task(self._answer(self._endpoint, callback, self.headers))
         self.tasks.add(task)  # for uvicorn to wait for when it stops
@@ -180,7 +222,7 @@ class CallbackProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         request_id = (b"x-request-id", str(new_request_id(utc_now())).encode())
-        self._write(self._refusal, [*self._refusal.headers, request_id], keep_alive=False)
+        self._write(self._refusal, [request_id], keep_alive=False)
         self.transport.close()
 
     def pause_writing(self) -> None:
@@ -213,6 +255,13 @@ class CallbackProtocol(HttpToolsProtocol):
             self._expect_the_rest()
         else:
             self._leave()
+
+    def _tell_asgi(self) -> None:
+        """Make the scope that uvicorn makes where a request begins."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a stranger would fill the log."""
@@ -269,9 +318,10 @@ class CallbackProtocol(HttpToolsProtocol):
         )
 
     async def _answer(self, endpoint: CallbackEndpoint, callback: Callback, sent: Headers) -> None:
-        answer, headers = await endpoint.answer(sent, callback.read)
-        if callback.disconnected:
-            return
+        callback.answered(*await endpoint.answer(sent, callback.read))
+
+    def answer(self, callback: Callback, answer: Answer, headers: Headers) -> None:
+        """Answer the callback under way, and be ready for another."""
         self._write(answer, headers, keep_alive=callback.keep_alive)
         callback.response_complete = True
         if not callback.keep_alive:  # the service stops, or the supplier has said all
@@ -279,11 +329,15 @@ class CallbackProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _write(self, answer: Answer, headers: Headers, *, keep_alive: bool) -> None:
-        parts = [STATUS_LINE[answer.code]]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        parts.append(answer.body)
-        self.transport.write(b"".join(parts))
+        self.transport.write(
+            b"".join(
+                (
+                    STATUS_LINE[answer.code],
+                    _OF_EVERY_ANSWER.as_sent(self.server_state.default_headers),
+                    answer.fields,
+                    as_sent(headers),
+                    b"\r\n" if keep_alive else b"connection: close\r\n\r\n",
+                    answer.body,
+                )
+            )
+        )

@@ -211,7 +211,9 @@ class Ledger:
         for pool in (intake, database):
             await parts.enter_async_context(pool)
         limits = Limits(
-            waiting_requests=settings.max_waiting_requests, waiting_bytes=settings.max_waiting_bytes
+            waiting_requests=settings.max_waiting_requests,
+            waiting_bytes=settings.max_waiting_bytes,
+            waiting_seconds=settings.max_waiting_seconds,
         )
         appender = Appender(intake, kept_in_step(), limits=limits, writers=WRITERS, observe=self._observe)
         quarantine = Quarantine(

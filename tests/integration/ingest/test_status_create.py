@@ -1,15 +1,30 @@
-"""`POST /api/status/create`, every row of the contract's answers, and what each leaves behind."""
+"""`POST /api/status/create`, every row of the contract's answers, and what each leaves behind.
+
+Each test runs both ways: as the service's own HTTP protocol hands callbacks over, and by ASGI.
+"""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from ledger.app import StatusLedger
 from tests.support.database import execute
+from tests.support.plain import PlainTransport
 from tests.support.supplier import NOTIFY_API_KEY, SECRETS, body, delivered, item, signed
 
 PATH = "/api/status/create"
+
+
+@pytest.fixture(params=["taken", "by ASGI"])
+async def client(app: StatusLedger, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, in process."""
+    plain = PlainTransport(app)
+    transport = plain if request.param == "taken" else httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as session:
+        yield session
 
 
 async def post(client: httpx.AsyncClient, content: bytes, **headers: str | None) -> httpx.Response:
@@ -35,6 +50,18 @@ async def test_the_answer_carries_the_id_of_its_entry(client: httpx.AsyncClient,
     ((entry_id,),) = execute(database_url, "SELECT entry_id::text FROM entries")
     assert answer.headers["x-request-id"] == entry_id
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_callback_is_taken_without_a_task_of_its_own(app: StatusLedger) -> None:
+    plain = PlainTransport(app)
+    async with httpx.AsyncClient(transport=plain, base_url="http://ledger.test") as client:
+        for content in (body(delivered()), b"nonsense", body(delivered())):
+            await post(client, content)
+        assert plain.taken == 3
+        assert (await post(client, body(delivered()), x_api_key="wrong")).status_code == 401
+        assert (await post(client, body(delivered()), traceparent=f"00-{'1' * 32}-{'2' * 16}-01")).is_success
+        assert plain.taken == 3, "what is quarantined or traced has a task"
+    assert app.callbacks.answered == dict.fromkeys(app.callbacks.answered, 0) | {200: 3, 401: 1, 422: 1}
 
 
 async def test_the_same_callback_again_is_200_and_a_repeat(

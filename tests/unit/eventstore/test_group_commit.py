@@ -148,6 +148,59 @@ async def test_past_its_bound_the_queue_refuses_and_takes_again_when_it_has_drai
     assert "c" not in pen.started[1]
 
 
+async def test_past_its_bound_in_time_the_queue_refuses_until_the_first_is_written(pen: Pen) -> None:
+    async with opened(pen, Limits(waiting_seconds=0.02)) as queue:
+        gathered = await while_one_is_written(queue, pen, "a", "b")
+        await until(lambda: queue.full)
+        with pytest.raises(Overloaded):
+            await queue.submit("c")
+        pen.free.set()
+        await asyncio.gather(*gathered)
+        assert not queue.full
+        assert await queue.submit("c") == "c written"
+    assert pen.written == ["first", "a", "b", "c"]
+
+
+class Deaf:
+    """A waiter that cannot be told."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, _: str) -> None:
+        raise OSError
+
+    def set_exception(self, _: Exception) -> None:
+        raise OSError
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_one_that_cannot_be_told_keeps_nobody_else_waiting(pen: Pen, written: bool) -> None:
+    async with opened(pen) as queue:
+        await while_one_is_written(queue, pen)
+        queue.offer("deaf", Deaf())
+        (other,) = submit(queue, "other")
+        await asyncio.sleep(0)
+        if not written:
+            pen.refuses["other"] = OSError("no database")
+        pen.free.set()
+        if written:
+            assert await other == "other written"
+        else:
+            with pytest.raises(OSError, match="no database"):
+                await other
+        assert await queue.submit("later") == "later written"
+
+
+async def test_an_offer_that_is_refused_is_told_nothing(pen: Pen) -> None:
+    async with opened(pen, Limits(waiting_requests=1)) as queue:
+        await while_one_is_written(queue, pen, "a")
+        with pytest.raises(Overloaded):
+            queue.offer("b", Deaf())
+    with pytest.raises(Closed):
+        queue.offer("c", Deaf())
+
+
 async def test_what_is_being_written_no_longer_waits(pen: Pen) -> None:
     async with opened(pen, Limits(waiting_requests=1, waiting_bytes=1)) as queue:
         await while_one_is_written(queue, pen)
