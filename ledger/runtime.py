@@ -36,7 +36,7 @@ AUDITOR = "auditor"
 """Who bears `AUDITOR_API_KEY`."""
 
 WRITERS = 2
-"""Appends in flight at once: while one is committed, the next is on its way. Three were no faster."""
+"""Appends in flight at once: while one is committed, another may be on its way. Three were no faster."""
 
 INTAKE_CONNECTIONS = WRITERS + 1
 """Connections of a process that are for callbacks alone: the appender's, and the quarantine's."""

@@ -26,9 +26,10 @@ from projections.refold import (
     Progress,
     count_events,
     create_empty,
-    create_indexes_and_comments,
+    create_indexes_by,
     fold_all_by,
     fold_since,
+    give_comments,
     one_moment,
     search_first,
 )
@@ -190,10 +191,10 @@ def _fold_into_shadow(
         events = count_events(connection)
         begun(events)
         fold_all_by(WORKERS, connection, (projection,), progress, SHADOW)
+    create_indexes_by(WORKERS, connection, projection.tables, SHADOW)
     with connection.transaction():
-        connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
         for table in projection.tables:
-            create_indexes_and_comments(connection, table, SHADOW)
+            give_comments(connection, table, SHADOW)
             _give_belongings(connection, table, live)
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SHADOW, table.name)))
     return events, since

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from psycopg import Connection, sql
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Index, MetaData, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment, SetTableComment
 
@@ -122,11 +122,31 @@ def create_empty(connection: Connection, table: Table, schema: str) -> None:
     connection.execute(_text(CreateTable(twin)))
 
 
-def create_indexes_and_comments(connection: Connection, table: Table, schema: str) -> None:
-    """Give the table in that schema what `create_empty` left out."""
+def create_indexes_by(workers: int, connection: Connection, tables: Iterable[Table], schema: str) -> None:
+    """Give the tables in that schema their indexes, by several connections like this one, an index each."""
+    twins = [table.to_metadata(MetaData(), schema=schema) for table in tables]
+    # Shared by the workers: to take the next of a list's iterator is one step.
+    left = iter([_text(CreateIndex(index)) for twin in twins for index in sorted(twin.indexes, key=_name)])
+
+    def work() -> None:
+        with _another(connection) as own:
+            own.execute("SET maintenance_work_mem = '256MB'")
+            try:
+                for command in left:
+                    own.execute(command)
+            except BaseException:
+                for _ in left:  # nobody goes on
+                    pass
+                raise
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work) for _ in range(workers)]:
+            done.result()
+
+
+def give_comments(connection: Connection, table: Table, schema: str) -> None:
+    """Give the table in that schema its comments."""
     twin = table.to_metadata(MetaData(), schema=schema)
-    for index in sorted(twin.indexes, key=lambda index: str(index.name)):
-        connection.execute(_text(CreateIndex(index)))
     if twin.comment is not None:
         connection.execute(_text(SetTableComment(twin)))
     for column in twin.columns:
@@ -166,6 +186,10 @@ def search_first(connection: Connection, schema: str) -> None:
 def _folding(source: str, projections: Iterable[Projection]) -> bytes:
     parts = "".join(f",\n{name} AS (\n{text}\n)" for name, text in folds(projections).items())
     return statement("projections", source).replace("/* folds */", parts).encode()
+
+
+def _name(index: Index) -> str:
+    return str(index.name)
 
 
 def _text(element: CreateTable | CreateIndex | SetTableComment | SetColumnComment) -> bytes:
