@@ -45,9 +45,9 @@ class Limits:
     worth_another_write: int = 32
     """Requests that must wait before another writer starts beside one.
 
-    A batch has a price of its own, and who has two under way has nothing left to read meanwhile: of 64 callers
-    that wait for their answers, 32 are about what comes while one batch is written. 16 cost an eighth of the
-    rate, 48 no less where commits are quick, and a tenth more where they take 3 ms.
+    A batch has a price of its own, and whoever has two under way has little left to read meanwhile: of 64
+    callers that wait for their answers, 32 are about what comes while one batch is written. 16 cost an eighth
+    of the rate; 48 cost nothing where commits are quick, and an eighth where they take 3 ms.
     """
 
 
