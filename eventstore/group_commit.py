@@ -1,9 +1,9 @@
 """Group commit: whatever waits is written together, and nobody is answered before it is.
 
 There is no timer. A batch is what gathered while the previous write was in flight: one callback when it
-is quiet, hundreds in a burst. The queue is bounded in requests and bytes; past it a submission is
-refused at once, and the supplier comes back later. So is one that would come behind others that have waited
-too long: what is taken must be answered while the supplier still listens.
+is quiet, hundreds in a burst. The queue is bounded in requests, in bytes, and in the time that another one
+would wait: past it a submission is refused at once, and the supplier comes back later. What is taken must be
+answered while the supplier still listens.
 """
 
 import asyncio
@@ -20,6 +20,12 @@ from eventstore.errors import LedgerError
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
+
+LARGE = 0.5
+"""Part of the rows that a batch may have, from which on it tells how fast rows are written."""
+
+NEWEST = 0.2
+"""What the newest batch counts for in the mean of how long a row takes."""
 
 log = structlog.get_logger()
 
@@ -39,7 +45,7 @@ class Limits:
     waiting_requests: int = 10_000
     waiting_bytes: int = 64 * 1024 * 1024
     waiting_seconds: float = 0.5
-    """How long the first in the queue may have waited; past it the writers do not keep up."""
+    """How long one that comes now may be expected to wait for its turn."""
     batch_rows: int = 500
     batch_bytes: int = 4 * 1024 * 1024
     worth_another_write: int = 32
@@ -109,8 +115,11 @@ class GroupCommit(Generic[Item, Outcome]):
         self._splits_on = splits_on
         self._writers = writers
         self._queue: deque[_Waiting[Item, Outcome]] = deque()
+        self._waiting_rows = 0
         self._waiting_bytes = 0
         self._in_flight = 0
+        self._seconds_a_row = 0.0
+        """As large batches have lately taken; 0 until one was written."""
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -142,6 +151,7 @@ class GroupCommit(Generic[Item, Outcome]):
         return bool(queue) and (
             len(queue) >= limits.waiting_requests
             or self._waiting_bytes >= limits.waiting_bytes
+            or self._waiting_rows * self._seconds_a_row > limits.waiting_seconds
             or monotonic() - queue[0].since > limits.waiting_seconds
         )
 
@@ -166,6 +176,7 @@ class GroupCommit(Generic[Item, Outcome]):
             raise Overloaded
         size = self._measure(item)
         self._queue.append(_Waiting(item, size, waiter, monotonic()))
+        self._waiting_rows += size.rows
         self._waiting_bytes += size.bytes
         if self._worth_a_write():
             self._something.set()
@@ -180,7 +191,10 @@ class GroupCommit(Generic[Item, Outcome]):
         while True:
             if self._worth_a_write():
                 self._in_flight += 1
-                await self._write_batch(self._next_batch())
+                batch = self._next_batch()
+                started = monotonic()
+                await self._write_batch(batch)
+                self._note_pace(batch, monotonic() - started)
                 self._in_flight -= 1
             elif self._closing:
                 return
@@ -197,8 +211,16 @@ class GroupCommit(Generic[Item, Outcome]):
                 break
             rows, size = rows + ahead.rows, size + ahead.bytes
             batch.append(self._queue.popleft())
+        self._waiting_rows -= rows
         self._waiting_bytes -= size
         return batch
+
+    def _note_pace(self, batch: list[_Waiting[Item, Outcome]], seconds: float) -> None:
+        """Learn how long a row takes; a small batch has a price of its own, and would not tell."""
+        rows = sum(waiting.size.rows for waiting in batch)
+        if rows >= self._limits.batch_rows * LARGE:
+            pace = seconds / rows / self._in_flight
+            self._seconds_a_row += (pace - self._seconds_a_row) * (NEWEST if self._seconds_a_row else 1)
 
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:

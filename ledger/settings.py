@@ -308,7 +308,7 @@ class Settings(SealingSettings):
         4 * 1024 * 1024, ge=1024, description="bytes that may wait to be written, then 429"
     )
     max_waiting_seconds: float = Field(
-        0.5, gt=0, description="seconds that the first of them may have waited, then 429"
+        0.5, gt=0, description="seconds that a callback may have to wait for its turn, then 429"
     )
     max_streams: int = Field(2, ge=0, description="reads that may be streamed at once, then 429")
     quarantine_max_requests: int = Field(100_000, ge=0, description="callbacks that the quarantine may hold")

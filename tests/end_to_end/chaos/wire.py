@@ -80,7 +80,7 @@ class Wire(asyncio.Protocol):
         if end < 0 or self._waiter is None:
             return
         head = bytes(self._received[:end]) + b"\r\n"
-        total = end + 4 + int(_header(head, b"content-length: ") or b"0")
+        total = end + 4 + int(header(head, b"content-length: ") or b"0")
         if len(self._received) < total:
             return
         body = bytes(self._received[end + 4 : total])
@@ -89,7 +89,7 @@ class Wire(asyncio.Protocol):
             self.open = False
         waiter, self._waiter = self._waiter, None
         if not waiter.done():
-            request_id, retry_after = _header(head, b"x-request-id: "), _header(head, b"retry-after: ")
+            request_id, retry_after = header(head, b"x-request-id: "), header(head, b"retry-after: ")
             waiter.set_result(Answer(int(head[9:12]), request_id.decode(), retry_after.decode(), body))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -98,7 +98,8 @@ class Wire(asyncio.Protocol):
             self._waiter.set_exception(ConnectionResetError("reset" if exc else "closed"))
 
 
-def _header(head: bytes, name: bytes) -> bytes:
+def header(head: bytes, name: bytes) -> bytes:
+    """Return the value of a header field, whose name ends with colon and space; empty where there is none."""
     start = head.find(b"\r\n" + name)
     if start < 0:
         return b""

@@ -161,6 +161,39 @@ async def test_past_its_bound_in_time_the_queue_refuses_until_the_first_is_writt
     assert pen.written == ["first", "a", "b", "c"]
 
 
+class SlowPen(Pen):
+    """Takes a fifth of a second a row, by a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    async def __call__(self, batch: Sequence[str]) -> Sequence[str]:
+        self.now += 0.2 * sum(weight(item).rows for item in batch)
+        return await super().__call__(batch)
+
+
+@pytest.mark.parametrize(("rows_before", "known"), [(10, True), (5, True), (4, False)])
+async def test_one_that_would_wait_too_long_behind_others_is_refused(
+    rows_before: int, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pen = SlowPen()
+    monkeypatch.setattr("eventstore.group_commit.monotonic", lambda: pen.now)
+    async with opened(pen, Limits(batch_rows=10, waiting_seconds=1)) as queue:
+        pen.free.set()
+        await queue.submit(f"before {rows_before} 1")
+        pen.free.clear()
+        pen.started.clear()
+        gathered = await while_one_is_written(queue, pen, "five 5 1")
+        assert not queue.full, "five rows take a second"
+        gathered += submit(queue, "one 1 1")
+        await asyncio.sleep(0)
+        assert queue.full == known, "how fast rows are written is only known of a large batch"
+        pen.free.set()
+        await asyncio.gather(*gathered)
+        assert not queue.full
+
+
 class Deaf:
     """A waiter that cannot be told."""
 
