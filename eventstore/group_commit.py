@@ -22,10 +22,13 @@ Outcome = TypeVar("Outcome")
 Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
 
 LARGE = 0.5
-"""Part of the rows that a batch may have, from which on it tells how fast rows are written."""
+"""Part of the rows that a batch may have, from which on it is large: it takes as long as its rows do."""
 
-NEWEST = 0.2
+NEWEST = 0.1
 """What the newest batch counts for in the mean of how long a row takes."""
+
+STALLED = 2
+"""How many times the longest wait the first may have waited: past it nothing is written at all."""
 
 log = structlog.get_logger()
 
@@ -118,6 +121,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._in_flight = 0
+        self._large_in_flight = 0
         self._seconds_a_row = 0.0
         """As large batches have lately taken; 0 until one was written."""
         self._something = asyncio.Event()
@@ -152,7 +156,7 @@ class GroupCommit(Generic[Item, Outcome]):
             len(queue) >= limits.waiting_requests
             or self._waiting_bytes >= limits.waiting_bytes
             or self._waiting_rows * self._seconds_a_row > limits.waiting_seconds
-            or monotonic() - queue[0].since > limits.waiting_seconds
+            or monotonic() - queue[0].since > limits.waiting_seconds * STALLED
         )
 
     async def submit(self, item: Item) -> Outcome:
@@ -182,19 +186,29 @@ class GroupCommit(Generic[Item, Outcome]):
             self._something.set()
 
     def _worth_a_write(self) -> bool:
-        """Tell whether to write what waits now, or to let it gather until the write in flight is done."""
+        """Tell whether to write what waits now, or to let it gather until the write in flight is done.
+
+        While a large batch is written, another would only take the processors from whoever reads requests and
+        refuses them; a small one is over soon, or waits for its commit.
+        """
         return bool(self._queue) and (
-            not self._in_flight or len(self._queue) >= self._limits.worth_another_write or self._closing
+            not self._in_flight
+            or self._closing
+            or (not self._large_in_flight and len(self._queue) >= self._limits.worth_another_write)
         )
 
     async def _work(self) -> None:
         while True:
             if self._worth_a_write():
+                batch, rows = self._next_batch()
+                large = rows >= self._limits.batch_rows * LARGE
                 self._in_flight += 1
-                batch = self._next_batch()
+                self._large_in_flight += large
                 started = monotonic()
                 await self._write_batch(batch)
-                self._note_pace(batch, monotonic() - started)
+                if large:
+                    self._note_pace((monotonic() - started) / rows / self._in_flight)
+                self._large_in_flight -= large
                 self._in_flight -= 1
             elif self._closing:
                 return
@@ -202,7 +216,8 @@ class GroupCommit(Generic[Item, Outcome]):
                 self._something.clear()
                 await self._something.wait()
 
-    def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
+    def _next_batch(self) -> tuple[list[_Waiting[Item, Outcome]], int]:
+        """Take a batch from the queue; return it and its rows."""
         batch = [self._queue.popleft()]
         rows, size = batch[0].size
         while self._queue:
@@ -213,14 +228,12 @@ class GroupCommit(Generic[Item, Outcome]):
             batch.append(self._queue.popleft())
         self._waiting_rows -= rows
         self._waiting_bytes -= size
-        return batch
+        return batch, rows
 
-    def _note_pace(self, batch: list[_Waiting[Item, Outcome]], seconds: float) -> None:
-        """Learn how long a row takes; a small batch has a price of its own, and would not tell."""
-        rows = sum(waiting.size.rows for waiting in batch)
-        if rows >= self._limits.batch_rows * LARGE:
-            pace = seconds / rows / self._in_flight
-            self._seconds_a_row += (pace - self._seconds_a_row) * (NEWEST if self._seconds_a_row else 1)
+    def _note_pace(self, seconds_a_row: float) -> None:
+        """Learn how long a row takes; small batches have a price of their own, and would not tell."""
+        newer = NEWEST if self._seconds_a_row else 1
+        self._seconds_a_row += (seconds_a_row - self._seconds_a_row) * newer
 
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:

@@ -149,7 +149,7 @@ async def test_past_its_bound_the_queue_refuses_and_takes_again_when_it_has_drai
 
 
 async def test_past_its_bound_in_time_the_queue_refuses_until_the_first_is_written(pen: Pen) -> None:
-    async with opened(pen, Limits(waiting_seconds=0.02)) as queue:
+    async with opened(pen, Limits(waiting_seconds=0.01)) as queue:
         gathered = await while_one_is_written(queue, pen, "a", "b")
         await until(lambda: queue.full)
         with pytest.raises(Overloaded):
@@ -361,7 +361,8 @@ async def test_to_open_twice_does_no_harm(pen: Pen) -> None:
 
 
 async def test_several_writers_write_at_once_and_everything_once(pen: Pen) -> None:
-    async with opened(pen, Limits(batch_rows=2, worth_another_write=1), writers=3) as queue:
+    limits = Limits(batch_rows=100, batch_bytes=2, worth_another_write=1)
+    async with opened(pen, limits, writers=3) as queue:
         answers = submit(queue, *"abcdefg")
         await until(lambda: len(pen.started) == 3)
         assert pen.started == [["a", "b"], ["c", "d"], ["e", "f"]]
@@ -384,6 +385,21 @@ async def test_another_writer_starts_only_when_enough_waits(pen: Pen) -> None:
         pen.free.set()
         await asyncio.gather(*answers)
     assert pen.written == list("abcde")
+
+
+@pytest.mark.parametrize(("rows", "alone"), [(49, False), (50, True)])
+async def test_while_a_large_batch_is_written_no_other_writer_starts(
+    pen: Pen, rows: int, alone: bool
+) -> None:
+    async with opened(pen, Limits(batch_rows=100, worth_another_write=2), writers=2) as queue:
+        answers = submit(queue, f"large {rows} 1")
+        await until(lambda: len(pen.started) == 1)
+        answers += submit(queue, *"abc")
+        for _ in range(10):
+            await asyncio.sleep(0)  # time enough for a writer that may not start
+        assert len(pen.started) == (1 if alone else 2)
+        pen.free.set()
+        await asyncio.gather(*answers)
 
 
 async def test_several_writers_all_stop_when_it_closes(pen: Pen) -> None:
