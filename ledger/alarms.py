@@ -1,7 +1,9 @@
-"""Raises alarms in the log, for those who read logs and collect no metrics. Pure, but for the log.
+"""Judges the vitals: what is over its limit is an alarm in the log, for those who collect no metrics.
 
-Limits and names are those of Azure's alerts (`infra/terraform/audit/alerts.tf`), which read the metrics; what
-to do is in docs/operations.md, by the alert's name.
+It asks nothing: `ledger/telemetry/vitals.py` does, and metrics show the same numbers without a judgement. A
+timer of Azure Functions raises alarms, on one instance; elsewhere whoever collects the metrics has alerts on
+them. Limits and names are those of Azure's alerts on the metrics (`infra/terraform/audit/alerts.tf`); what to
+do is in docs/operations.md, by the alert's name.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
 -- Every entry with its leaf and what was derived from it, as JSON: sealed ones by index, then the others.
+-- What was derived stands in inspected.sql too, word for word (a test holds them together): each is a whole statement
+-- that can be run as it stands, and they choose their entries so differently that no plan would be good for both.
 SELECT row_to_json(line)::text
 FROM (
     SELECT

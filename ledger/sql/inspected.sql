@@ -1,4 +1,5 @@
--- Some entries, each with its leaf, what was derived from it and the checkpoint before it, as JSON like a bundle's.
+-- Some entries, each with its leaf, what was derived from it and the checkpoint before it, as JSON like a bundle's
+-- (bundle_entries.sql, with which it is held together by a test).
 -- What is longer than `most_bytes` is left out.
 SELECT row_to_json(line)::text
 FROM (

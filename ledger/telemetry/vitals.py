@@ -1,4 +1,7 @@
-"""Asks the database what only it knows: how full the quarantine is, how long entries wait for a seal."""
+"""Asks the database what only it knows: how full the quarantine is, how long entries wait for a seal.
+
+It judges nothing: metrics show what it finds, and `ledger/alarms.py` says what of it is too much.
+"""
 
 import asyncio
 import time

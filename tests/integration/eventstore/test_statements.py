@@ -126,3 +126,14 @@ def test_a_statement_begins_with_a_sentence_on_what_it_does(file: str) -> None:
 def test_nobody_else_may_append(connection: psycopg.Connection, role: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         prepare(connection, role, append_statement(kept_in_step()))
+
+
+def test_the_pages_show_the_verifier_what_a_bundle_does_of_an_entry() -> None:
+    def derived(name: str) -> str:
+        found = re.search(
+            r"row_to_json\(leaves\) AS leaf.*\) AS repeats", statement("ledger", name), re.DOTALL
+        )
+        assert found is not None
+        return found[0].replace("wanted.entry_id", "entries.entry_id")
+
+    assert derived("inspected") == derived("bundle_entries")
