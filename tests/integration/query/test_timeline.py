@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventstore.events import Event
 from query.cuts import Cut, Question
 from query.history import History, place_of
 from query.timeline import Change, Step
@@ -17,9 +15,9 @@ from tests.support.database import cloned
 from tests.support.events import EVENTS, RECEIVED, TIMES, event
 from tests.support.history import Telling, history, write
 from tests.support.plain_fold import fold
+from tests.support.plain_history import MESSAGE, events_of, registers_of, satisfying, says
 
 SECOND = timedelta(seconds=1)
-MESSAGE = "message-1"
 SHARED = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=settings().max_examples // 5,  # each writes a ledger and asks three questions of it
@@ -66,55 +64,6 @@ def at(connection: psycopg.Connection, lines: Sequence[Telling], cut: Cut = ALL)
     write(connection, lines)
     message = lines[0].event.message_id if lines and lines[0].event.message_id == "message" else MESSAGE
     return history(connection, Question(message, cut))
-
-
-def satisfying(lines: Sequence[Telling], cut: Cut) -> list[Telling]:
-    """Return the message's lines that satisfy a cut, in plain words."""
-    return [
-        one
-        for one in lines
-        if one.event.message_id == MESSAGE
-        and (cut.known_at is None or one.recorded_at <= cut.known_at)
-        and (cut.as_of is None or one.event.effective_at <= cut.as_of)
-        and (one.kind == "event" or _first(lines, one.event, cut))
-    ]
-
-
-def _first(lines: Sequence[Telling], repeated: Event, cut: Cut) -> bool:
-    """Return whether the event of a repeat satisfies the cut: in a made-up history it may come later."""
-    return any(
-        one.kind == "event"
-        and one.event == repeated
-        and (cut.known_at is None or one.recorded_at <= cut.known_at)
-        for one in lines
-    )
-
-
-def events_of(lines: Sequence[Telling]) -> list[Event]:
-    return [one.event for one in lines if one.kind == "event"]
-
-
-def says(step: Step, register: str) -> Any:
-    """Return what a step's event says of a register."""
-    if register == "messageStatus":
-        return step.told.message_status
-    if register == "channel":
-        return step.told.channel
-    channel, _, name = register.partition(".")
-    assert channel == step.told.channel
-    return {"channelStatus": step.told.channel_status, "supplierStatus": step.told.supplier_status}[name]
-
-
-def registers_of(events: Sequence[Event]) -> dict[str, str]:
-    """Return the registers' values by the plain fold, under the names that a timeline gives them."""
-    messages, channels = fold(events)
-    registers: dict[str, str | None] = {}
-    for row in messages.values():
-        registers |= {"messageStatus": row["message_status"], "channel": row["channel"]}
-    for (_, channel), row in channels.items():
-        registers[f"{channel}.channelStatus"] = row["channel_status"]
-        registers[f"{channel}.supplierStatus"] = row["supplier_status"]
-    return {name: value for name, value in registers.items() if value is not None}
 
 
 def events_in(steps: Sequence[Step]) -> list[Step]:
