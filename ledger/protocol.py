@@ -119,6 +119,8 @@ class CallbackProtocol(HttpToolsProtocol):
         """Bytes of a large body since its deadline was last put off."""
         self._whole = False
         """Whether what came last ends with the end of a request."""
+        self._ends = False
+        """Whether nothing is read any more, and the connection ends with the answers that are due."""
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
 
@@ -137,6 +139,8 @@ class CallbackProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; from the first piece of a request until its last the deadline runs."""
+        if self._ends:
+            return
         self._lines += len(data)
         self._whole = False
         super().data_received(data)
@@ -218,7 +222,14 @@ class CallbackProtocol(HttpToolsProtocol):
                 cycle.keep_alive = False
                 self.transport.pause_reading()
                 return
-            if self.pipeline or getattr(cycle, "response_started", False):
+            if self.pipeline:  # so they are where this is the last of several
+                self.pipeline.popleft()
+                self._ends = True
+                self.transport.pause_reading()
+                return
+            cycle.disconnected = True  # whoever answers it already is not heard
+            cycle.message_event.set()
+            if getattr(cycle, "response_started", False):
                 self.transport.close()
                 return
         request_id = (b"x-request-id", str(new_request_id(utc_now())).encode())
@@ -239,6 +250,8 @@ class CallbackProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Do not let the last answer wait for its reader for ever."""
+        if self._ends and not self.pipeline:
+            self.transport.close()
         super().on_response_complete()
         if self.transport.is_closing():
             self._leave()

@@ -57,6 +57,8 @@ def with_lines(*lines: bytes) -> bytes:
     return head + b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n" + content
 
 
+BROKEN_CHUNK = b"POST /api/status/create HTTP/1.1\r\nHost: ledger\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+
 TWO_WAYS_TO_READ = {
     "length, then chunked": with_lines(b"Transfer-Encoding: chunked"),
     "length, then another coding": with_lines(b"Transfer-Encoding: identity"),
@@ -139,6 +141,29 @@ async def test_a_broken_request_does_not_take_the_answer_of_the_one_before(
             await connection.send(before + b"broken\0\r\n\r\n")
             assert await connection.answers() == [200]
     assert recorded(database_url) == ["chunks", "whole"]
+
+
+async def test_whole_requests_are_answered_before_a_broken_one_ends_the_connection(
+    server: uvicorn.Server, database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The ones before are still under way, some of them in quarantine, when the broken one is read."""
+    whole = request(callback("one"), x_api_key="wrong"), HEALTH, request(callback("two"))
+    for broken in (BROKEN_CHUNK, BROKEN_CHUNK.replace(b"zz", b"5\r\nhellozz"), b"nonsense\r\n\r\n"):
+        async with Connection(server) as connection:
+            await connection.send(b"".join(whole) + broken + HEALTH)
+            assert await connection.answers() == [401, 200, 200]
+    assert recorded(database_url) == ["two"]
+    assert "Exception in ASGI application" not in capfd.readouterr().err
+
+
+async def test_who_answers_a_request_that_turns_out_broken_is_not_heard(
+    server: uvicorn.Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(20):
+        async with Connection(server) as connection:
+            await connection.send(BROKEN_CHUNK)
+            assert len(await connection.answers()) == 1
+    assert "Exception in ASGI application" not in capfd.readouterr().err
 
 
 # Bounds
