@@ -261,7 +261,11 @@ access_log = Table(
     Column("access_id", Uuid, nullable=False),
     Column("actor", Key, nullable=False, comment="who: the client of the API key, or the operator"),
     Column("key_id", Key, comment="names an issued key; null for one of the environment, and for a command"),
-    Column("peer", Key, comment="from where: the address of the connection, whatever headers claim"),
+    Column(
+        "peer",
+        Key,
+        comment="from where: the address of the connection, or the one that a trusted proxy tells",
+    ),
     Column(
         "database_login",
         Key,

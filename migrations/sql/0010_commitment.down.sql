@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION leaf_content(
         || leaf_field(received_at) || leaf_field(recorded_at) || leaf_field(secret_id)
         || leaf_field(int4send(rules)) || leaf_field(uuid_send(replays)) || leaf_field(commitment);
 
+COMMENT ON COLUMN access_log.peer IS 'from where: the address of the connection, whatever headers claim';
 DELETE FROM ledger_grants WHERE privilege = 'INSERT (commitment) ON entries';
 ALTER TABLE entries DROP COLUMN commitment;
 SELECT grant_ledger_roles();

@@ -8,6 +8,8 @@ ALTER TABLE entries
     ADD CONSTRAINT entries_commitment_is_sha256 CHECK (octet_length(commitment) = 32) NOT VALID;
 ALTER TABLE entries VALIDATE CONSTRAINT entries_commitment_is_sha256;
 
+COMMENT ON COLUMN access_log.peer IS 'from where: the address of the connection, or the one that a trusted proxy tells';
+
 INSERT INTO ledger_grants (role, privilege) VALUES
     ('ledger_service',  'INSERT (commitment) ON entries'),
     ('ledger_operator', 'INSERT (commitment) ON entries');

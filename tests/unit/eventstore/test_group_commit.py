@@ -1,81 +1,19 @@
 """Group commit: whatever waits is written together, each is answered alone, and nobody harms a neighbour."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.group_commit import Closed, GroupCommit, Limits, Overloaded, Size
-
-Queue = GroupCommit[str, str]
-
-
-class Blamable(Exception):
-    """An error that one item of a batch may be to blame for."""
-
-
-class Pen:
-    """What writes: it notes every batch, and waits before each one until it may go on."""
-
-    def __init__(self) -> None:
-        self.started: list[Sequence[str]] = []
-        self.written: list[str] = []
-        self.free = asyncio.Event()
-        self.refuses: dict[str, Exception] = {}
-
-    async def __call__(self, batch: Sequence[str]) -> Sequence[str]:
-        self.started.append(list(batch))
-        await self.free.wait()
-        for item in batch:
-            if item in self.refuses:
-                raise self.refuses[item]
-        self.written += batch
-        return [f"{item} written" for item in batch]
-
-
-def weight(item: str) -> Size:
-    """Return what an item says that it weighs: `name rows bytes`."""
-    _, rows, size = item.split() if " " in item else (item, "1", "1")
-    return Size(int(rows), int(size))
+from eventstore.group_commit import Closed, Limits
+from tests.support.pen import Blamable, Deaf, Pen, Queue, opened, submit, until, weight, while_one_is_written
 
 
 @pytest.fixture
 async def pen() -> Pen:
     return Pen()
-
-
-@asynccontextmanager
-async def opened(pen: Pen, limits: Limits | None = None, writers: int = 1) -> AsyncIterator[Queue]:
-    queue = Queue(pen, weight, limits=limits or Limits(), writers=writers, splits_on=(Blamable,))
-    queue.open()
-    try:
-        yield queue
-    finally:
-        pen.free.set()
-        await queue.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let the others run until something holds."""
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - what is awaited has no event to wait for
-            await asyncio.sleep(0)
-
-
-def submit(queue: Queue, *items: str) -> list[asyncio.Task[str]]:
-    return [asyncio.create_task(queue.submit(item)) for item in items]
-
-
-async def while_one_is_written(queue: Queue, pen: Pen, *items: str) -> list[asyncio.Task[str]]:
-    """Submit `first`, and the items while it is being written; return the tasks of the items."""
-    submit(queue, "first")
-    await until(lambda: pen.started == [["first"]])
-    tasks = submit(queue, *items)
-    await asyncio.sleep(0)
-    return tasks
 
 
 async def test_a_batch_is_what_gathered_while_the_write_before_was_in_flight(pen: Pen) -> None:
@@ -129,84 +67,6 @@ async def test_one_larger_than_a_batch_goes_alone(pen: Pen, large: str) -> None:
     assert pen.started[1:] == [["a"], [large], ["b"]]
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [Limits(waiting_requests=2), Limits(waiting_bytes=2)],
-    ids=["in requests", "in bytes"],
-)
-async def test_past_its_bound_the_queue_refuses_and_takes_again_when_it_has_drained(
-    pen: Pen, limits: Limits
-) -> None:
-    async with opened(pen, limits) as queue:
-        gathered = await while_one_is_written(queue, pen, "a", "b")
-        assert queue.full
-        with pytest.raises(Overloaded, match="More is waiting to be written than the queue may hold"):
-            await queue.submit("c")
-        pen.free.set()
-        await asyncio.gather(*gathered)
-        assert await queue.submit("c") == "c written"
-    assert "c" not in pen.started[1]
-
-
-async def test_past_its_bound_in_time_the_queue_refuses_until_the_first_is_written(pen: Pen) -> None:
-    async with opened(pen, Limits(waiting_seconds=0.01)) as queue:
-        gathered = await while_one_is_written(queue, pen, "a", "b")
-        await until(lambda: queue.full)
-        with pytest.raises(Overloaded):
-            await queue.submit("c")
-        pen.free.set()
-        await asyncio.gather(*gathered)
-        assert not queue.full
-        assert await queue.submit("c") == "c written"
-    assert pen.written == ["first", "a", "b", "c"]
-
-
-class SlowPen(Pen):
-    """Takes a fifth of a second a row, by a clock of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    async def __call__(self, batch: Sequence[str]) -> Sequence[str]:
-        self.now += 0.2 * sum(weight(item).rows for item in batch)
-        return await super().__call__(batch)
-
-
-@pytest.mark.parametrize(("rows_before", "known"), [(10, True), (5, True), (4, False)])
-async def test_one_that_would_wait_too_long_behind_others_is_refused(
-    rows_before: int, known: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pen = SlowPen()
-    monkeypatch.setattr("eventstore.group_commit.monotonic", lambda: pen.now)
-    async with opened(pen, Limits(batch_rows=10, waiting_seconds=1)) as queue:
-        pen.free.set()
-        await queue.submit(f"before {rows_before} 1")
-        pen.free.clear()
-        pen.started.clear()
-        gathered = await while_one_is_written(queue, pen, "five 5 1")
-        assert not queue.full, "five rows take a second"
-        gathered += submit(queue, "one 1 1")
-        await asyncio.sleep(0)
-        assert queue.full == known, "how fast rows are written is only known of a large batch"
-        pen.free.set()
-        await asyncio.gather(*gathered)
-        assert not queue.full
-
-
-class Deaf:
-    """A waiter that cannot be told."""
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, _: str) -> None:
-        raise OSError
-
-    def set_exception(self, _: Exception) -> None:
-        raise OSError
-
-
 @pytest.mark.parametrize("written", [True, False])
 async def test_one_that_cannot_be_told_keeps_nobody_else_waiting(pen: Pen, written: bool) -> None:
     async with opened(pen) as queue:
@@ -223,21 +83,6 @@ async def test_one_that_cannot_be_told_keeps_nobody_else_waiting(pen: Pen, writt
             with pytest.raises(OSError, match="no database"):
                 await other
         assert await queue.submit("later") == "later written"
-
-
-async def test_an_offer_that_is_refused_is_told_nothing(pen: Pen) -> None:
-    async with opened(pen, Limits(waiting_requests=1)) as queue:
-        await while_one_is_written(queue, pen, "a")
-        with pytest.raises(Overloaded):
-            queue.offer("b", Deaf())
-    with pytest.raises(Closed):
-        queue.offer("c", Deaf())
-
-
-async def test_what_is_being_written_no_longer_waits(pen: Pen) -> None:
-    async with opened(pen, Limits(waiting_requests=1, waiting_bytes=1)) as queue:
-        await while_one_is_written(queue, pen)
-        assert not queue.full
 
 
 @pytest.mark.parametrize("bad", ["a", "b", "c", "d", "e"])
