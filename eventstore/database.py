@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: a pool of connections that psycopg and SQLAlchemy Core share.
+"""The one door to PostgreSQL: a pool of psycopg's connections.
 
 Every connection works in UTC and under the role that the service is granted, never as owner. It keeps
 the warnings that the server sends, because a commit that "succeeds" with one may not be durable.
@@ -6,8 +6,7 @@ the warnings that the server sends, because a commit that "succeeds" with one ma
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -18,9 +17,6 @@ from psycopg_pool import AsyncConnectionPool
 from eventstore.arrays import Array, ArrayDumper
 from eventstore.errors import LedgerError
 from eventstore.statements import Numbered
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Url = str | Callable[[], Awaitable[str]]
 """A libpq URL, or what gives one for each new connection, because the password in it expires."""
@@ -118,21 +114,6 @@ class Database:
             timeout=wait,
             reconnect_timeout=CONNECT_TIMEOUT,
             open=False,
-            close_returns=True,
-        )
-
-    @cached_property
-    def engine(self) -> "AsyncEngine":
-        """SQLAlchemy's view of the pool, for composed reads."""
-        # Only here, for it takes longer to import than all the rest of the process that registers batches.
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
-        from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-        return create_async_engine(
-            "postgresql+psycopg://",
-            poolclass=NullPool,
-            async_creator=self._pool.getconn,
-            hide_parameters=True,  # of errors: a filter may be a token of a recipient
         )
 
     async def _configure(self, connection: LedgerConnection) -> None:
@@ -154,8 +135,6 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        if "engine" in self.__dict__:
-            await self.engine.dispose()
         await self._pool.close()
 
     @property

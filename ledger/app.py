@@ -1,8 +1,8 @@
 """The web application: every route, every error's answer, and the headers that all answers bear."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -12,19 +12,21 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from eventstore import caller
 from eventstore.accesses import Access, append_access
+from eventstore.database import Database
 from eventstore.errors import LedgerError
 from eventstore.recipients import RecipientKeys
 from ingest import batch_routes, endpoint, openapi
 from ingest.batches import InvalidBatch
 from ingest.endpoint import CallbackEndpoint
 from ledger import health, metrics, sign_in
+from ledger.answer_headers import AnswerHeaders
 from ledger.attempts import Attempts
 from ledger.inspection import Inspection
 from ledger.issued_keys import IssuedKeys, read_keys
@@ -35,16 +37,21 @@ from ledger.sessions import Sessions
 from ledger.settings import Settings
 from ledger.sign_in import NotSignedIn, SignInPage
 from ledger.telemetry.logs import configure_logging
-from ledger.telemetry.propagation import borne_by
+from ledger.telemetry.requests import Requests
 from ledger.telemetry.telemetry import Telemetry
+from ledger.unrouted import Unrouted
 from query import audit_routes, ledger_routes, report_routes
+from query import endpoint as query_endpoint
 from query import routes as query_routes
+from query.endpoint import StatusesEndpoint
 from query.filters import InvalidQuery
+from query.lookups import Lookups
 from query.models import Statuses
 from query.pages import routes as pages_routes
 from query.pages.page import Pages
 from query.pages.routes import Sight
 from query.pages.styles import read_styles
+from query.streams import Streams
 
 log = structlog.get_logger()
 
@@ -59,10 +66,10 @@ The hot path answers for itself: see `ingest/endpoint.py`.
 
 
 class StatusLedger(FastAPI):
-    """FastAPI with one shortcut: a callback goes straight to its endpoint.
+    """FastAPI with two shortcuts: a callback, and mostly a read of statuses, go straight to their endpoints.
 
-    The endpoint is a route of the application like any other, but needs none of what the framework's
-    middleware and router would do for it at each request.
+    The endpoints are routes of the application like any other, but need none of what the framework's
+    middleware and router would do for them at each request.
     """
 
     def __init__(
@@ -74,13 +81,21 @@ class StatusLedger(FastAPI):
         self.ledger = ledger
         self.callbacks = callbacks
         self.router.routes.append(Route(endpoint.PATH, callbacks, methods=["POST"]))
+        self._shortcuts: dict[tuple[str, str], ASGIApp] = {("POST", endpoint.PATH): callbacks}
+
+    def shorten(self, method: str, path: str, to: ASGIApp, requests: Requests) -> None:
+        """Serve a route by its endpoint alone, within `AnswerHeaders`; it is measured by `requests`."""
+        served = Unrouted(to, self.exception_handlers, requests)
+        self._shortcuts[method, path] = AnswerHeaders(served, over_https=self._over_https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a callback at once, everything else by way of FastAPI."""
-        if scope["type"] == "http" and scope["path"] == endpoint.PATH and scope["method"] == "POST":
-            await self.callbacks(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        """Answer by a shortcut, everything else by way of FastAPI."""
+        if scope["type"] == "http":
+            shortcut = self._shortcuts.get((scope["method"], scope["path"]))
+            if shortcut is not None:
+                await shortcut(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return FastAPI's layers within `AnswerHeaders`: its answer to unforeseen errors bears them too."""
@@ -105,38 +120,6 @@ def _tell_the_truth(schema: dict[str, Any]) -> None:
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)
     components[Statuses.__name__]["examples"] = Statuses.model_json_schema()["examples"]
-
-
-class AnswerHeaders:
-    """Middleware: `X-Request-Id` on every answer, and what keeps it private unless it says otherwise."""
-
-    def __init__(self, app: ASGIApp, *, over_https: bool) -> None:
-        """Wrap an application, and say whether browsers must come by HTTPS from then on."""
-        self._app = app
-        self._headers = [(b"cache-control", b"no-store"), *endpoint.SECURITY]
-        if over_https:
-            self._headers.append((b"strict-transport-security", b"max-age=63072000"))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request under a fresh id, which its log lines bear too."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = str(uuid.uuid4())
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                said = {name for name, _ in message["headers"]}
-                told = [header for header in self._headers if header[0] not in said]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *told]
-            await send(message)
-
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            with borne_by(scope["headers"]):
-                await self._app(scope, receive, send_with_headers)
-        finally:
-            structlog.contextvars.clear_contextvars()  # of the caller too: the next request is another's
 
 
 def create_app(settings: Settings | None = None) -> StatusLedger:
@@ -187,11 +170,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     verifies = kept_secrets(settings).verifies
     app.include_router(audit_routes.routes(lambda: ledger.database, recipients, callers.require, verifies))
     app.include_router(ledger_routes.routes(lambda: ledger.database, callers.require))
-    app.include_router(
-        query_routes.routes(
-            lambda: ledger.database, recipients, callers.require, most_streams=settings.max_streams
-        )
-    )
+    _serve_statuses(app, recipients, callers, telemetry)
     app.include_router(report_routes.routes(lambda: ledger.database, callers.require, settings.overdue_terms))
     app.include_router(health.routes(lambda: ledger))
     app.include_router(metrics.routes(telemetry.text, settings))
@@ -210,6 +189,27 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
     _answer_errors(app, pages)
     _ask_to_sign_in(app, sign_in_page)
     return app
+
+
+def _serve_statuses(
+    app: StatusLedger, recipients: RecipientKeys, callers: Callers, telemetry: Telemetry
+) -> None:
+    """Serve the reads of statuses; where requests are traced, by way of FastAPI, which makes the spans."""
+    ledger = app.ledger
+
+    def database() -> Database:
+        return ledger.database
+
+    statuses = StatusesEndpoint(
+        database,
+        recipients,
+        partial(callers.admit, scope=caller.Scope.STATUSES_READ),
+        Streams(database, ledger.settings.max_streams),
+        None if telemetry.traces else Lookups(database),
+    )
+    app.include_router(query_routes.routes(database, recipients, callers.require, statuses))
+    if not telemetry.traces:
+        app.shorten("GET", query_endpoint.PATH, statuses, telemetry.requests)
 
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
@@ -240,7 +240,6 @@ def _answer_errors(app: FastAPI, pages: Pages) -> None:
         return answer(request, 400, "Bad Request")  # to nobody
 
     @app.exception_handler(psycopg.Error)
-    @app.exception_handler(SQLAlchemyError)
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.error("request.failed", error=type(error).__name__, exc_info=error)

@@ -111,22 +111,30 @@ class Callers:
         issued = await self._issued.named(name) if key_id_like(name) else None
         return issued if issued is not None and scope in issued.scopes else None
 
-    def require(self, scope: Scope) -> Callable[..., Awaitable[Caller]]:
-        """Return the dependency that gives a route its caller, who bears exactly one key that opens `scope`.
+    async def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Caller:
+        """Return the caller, who bears exactly one key that opens `scope`; raises 401, and as `find` does.
 
-        All others are answered alike with 401: who lacks the scope is not told that the key is known. From
-        there on the log lines of the request name the caller. Whoever comes to audit is in the log of who
-        looked before the route runs; where that cannot be written, the answer is 500.
+        All others are answered alike: who lacks the scope is not told that the key is known. From there on
+        the log lines of the request name the caller.
+        """
+        sent = [value for name, value in headers if name == b"x-api-key"]
+        caller = await self.find(sent[0], scope) if len(sent) == 1 else None
+        if caller is None:
+            raise HTTPException(401, INVALID_API_KEY)
+        structlog.contextvars.bind_contextvars(client_id=caller.client_id)
+        if caller.key_id is not None:
+            structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+        return caller
+
+    def require(self, scope: Scope) -> Callable[..., Awaitable[Caller]]:
+        """Return the dependency that gives a route its caller; see `admit`.
+
+        Whoever comes to audit is in the log of who looked before the route runs; where that cannot be
+        written, the answer is 500.
         """
 
         async def authorise(request: Request, _: Annotated[str | None, Security(_HEADER)]) -> Caller:
-            sent = [value for name, value in request.scope["headers"] if name == b"x-api-key"]
-            caller = await self.find(sent[0], scope) if len(sent) == 1 else None
-            if caller is None:
-                raise HTTPException(401, INVALID_API_KEY)
-            structlog.contextvars.bind_contextvars(client_id=caller.client_id)
-            if caller.key_id is not None:
-                structlog.contextvars.bind_contextvars(key_id=caller.key_id)
+            caller = await self.admit(request.scope["headers"], scope)
             if scope is Scope.AUDIT_READ:
                 await self._log_access(access_of(request, caller))
             return caller

@@ -9,13 +9,15 @@ from eventstore.caller import Scope
 from eventstore.database import Database
 from eventstore.recipients import RecipientKeys
 from query.cuts import MOST_STEPS, question
+from query.endpoint import page_answer
 from query.evidence import Verifies, evidence
 from query.filters import MOST_RECORDS, InvalidQuery, from_parameters, refuse_unknown, unique
 from query.history import message_history
 from query.history_models import EntryAnswer, EntryShown, TimelineAnswer
 from query.models import Statuses
 from query.openapi import ANSWERS, refused
-from query.routes import Require, following, page
+from query.page import fetch
+from query.routes import Require
 
 MESSAGES = "/api/messages"
 
@@ -81,15 +83,15 @@ def routes(
     @router.get(
         MESSAGES,
         response_model=Statuses,
-        response_model_exclude_unset=True,
         responses={**ANSWERS, **_INVALID_REFERENCE},
         openapi_extra={"parameters": _described(_REFERENCE_PARAMETERS)},
         dependencies=[Depends(auditor)],
         summary="The messages that bear a client's reference",
     )
-    async def get_messages(request: Request, response: Response) -> Statuses:
+    async def get_messages(request: Request) -> Response:
         """One record a message, whoever registered it: its latest status. A reference may have several."""
-        given = unique(request.query_params.multi_items())
+        parameters = request.query_params.multi_items()
+        given = unique(parameters)
         refuse_unknown(given, _REFERENCE_PARAMETERS)
         if "reference" not in given:
             raise InvalidQuery("reference: is required")
@@ -97,12 +99,7 @@ def routes(
             ("messageReference" if name == "reference" else name, text) for name, text in given.items()
         ]
         query = from_parameters(filters, recipients)
-        records, cursor = await page(database(), query)
-        if cursor is None:
-            return Statuses.model_construct(status="success", data=records)
-        links = following(MESSAGES, request, query, cursor)
-        response.headers["Link"] = f'<{links.next}>; rel="next"'
-        return Statuses.model_construct(status="success", data=records, links=links)
+        return page_answer(MESSAGES, parameters, query, await fetch(database(), query))
 
     @router.get(
         "/api/entries/{entry_id}",

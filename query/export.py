@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, Text, and_, cast, func, select
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.types import TypeEngine
 
 from eventstore.database import LedgerConnection
 from eventstore.tables import events
+from query.composed import composed
 from query.filters import Query
 from query.formats import Row
 from query.models import Record
@@ -22,8 +22,6 @@ from query.selects import statuses
 
 FETCHED = 500
 """Records of one fetch. To write 2,000 as CSV would keep callbacks waiting for 50 ms, and gain nothing."""
-
-_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it so
 
 
 class Records(NamedTuple):
@@ -107,7 +105,7 @@ def exported_events(filters: EventFilters) -> Records:
 
 async def counted(connection: LedgerConnection, records: Records) -> int:
     """Return how many records there are, within the caller's transaction."""
-    text, parameters = _composed(select(func.count()).select_from(records.select.order_by(None).subquery()))
+    text, parameters = composed(select(func.count()).select_from(records.select.order_by(None).subquery()))
     cursor = await connection.execute(text, parameters)
     ((number,),) = await cursor.fetchall()
     return int(number)
@@ -115,14 +113,8 @@ async def counted(connection: LedgerConnection, records: Records) -> int:
 
 async def fetches(connection: LedgerConnection, records: Records) -> AsyncGenerator[list[Row], None]:
     """Yield the records, at most `FETCHED` at a time, within the caller's transaction."""
-    text, parameters = _composed(records.select)
+    text, parameters = composed(records.select)
     async with connection.cursor("records") as cursor:
         await cursor.execute(text, parameters, binary=True)
         while rows := await cursor.fetchmany(FETCHED):
             yield list(rows)
-
-
-def _composed(composed: Select[Any]) -> tuple[bytes, dict[str, Any]]:
-    """Return a select as psycopg takes it: no server-side cursor of SQLAlchemy's fits a shared pool."""
-    compiled = composed.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return str(compiled).encode(), dict(compiled.params)

@@ -1,7 +1,8 @@
 """The answers of the query side, as clients receive them. Times are UTC, RFC 3339."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -35,6 +36,11 @@ class Record(Answer):
     delivered_at: datetime | None = Field(description="when it was first delivered")
     read_at: datetime | None = Field(description="when it was first read")
     failed_at: datetime | None = Field(description="when it first failed")
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "Record":
+        """Return the record of a row of the database, whose values stand in the order of the fields."""
+        return cls.model_construct(**dict(zip(cls.model_fields, row, strict=True)))
 
 
 class Links(Answer):

@@ -5,13 +5,12 @@ yet, the messages of registrations that are noted as unlisted, is looked up one 
 and nothing is looked up. Both are read at one moment, so no message is missed or shown twice.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Row,
     Select,
     exists,
     literal_column,
@@ -20,23 +19,41 @@ from sqlalchemy import (
     tuple_,
     union,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from eventstore.database import Database
 from eventstore.tables import registrations
 from projections.tables import listed_messages, message_status, unlisted_registrations
+from query import cursors
+from query.composed import composed
 from query.filters import Query
+from query.formats import Row
 from query.selects import all_records, conditions, registered, seen_by, statuses, statuses_of
 
 _REGISTRATION = ("client_id", "batch_reference", "message_reference")
 """What tells the rows of one message in the listing apart."""
 
 
-async def fetch(engine: AsyncEngine, query: Query) -> tuple[list[Row[Any]], bool]:
-    """Return one page of records, and whether another follows."""
-    async with engine.connect() as connection:
-        rows = (await connection.execute(page_of(query))).all()
-    return list(rows[: query.filters.limit]), len(rows) > query.filters.limit
+class Page(NamedTuple):
+    """One page of records."""
+
+    rows: Sequence[Row]
+    """Their values in the order of the fields of `Record`."""
+    cursor: str | None
+    """Where the next page begins; None where none follows."""
+
+
+async def fetch(database: Database, query: Query) -> Page:
+    """Return the page that a question asks for; raises what psycopg raises."""
+    text, parameters = composed(page_of(query))
+    async with database.connection() as connection:
+        cursor = await connection.execute(text, parameters, binary=True)
+        found: Sequence[Row] = await cursor.fetchall()
+    rows = found[: query.filters.limit]
+    if len(rows) == len(found):
+        return Page(rows, None)
+    created_at, message_id, *_ = rows[-1]
+    return Page(rows, cursors.encode(cursors.Position(created_at, message_id), query.made_for))
 
 
 def page_of(query: Query) -> Select[Any]:

@@ -20,6 +20,7 @@ from query.evidence import Evidence, evidence
 from query.filters import from_parameters
 from query.history import message_history
 from query.history_models import EntryAnswer, EntryShown, TimelineAnswer
+from query.models import Record
 from query.page import fetch
 
 app = typer.Typer()
@@ -111,8 +112,8 @@ def entry(
 async def _bearing(database: Database, reference: str) -> list[str]:
     """Return the messages that bear a reference, newest first, at most `MOST_MESSAGES`."""
     parameters = [("messageReference", reference), ("limit", str(MOST_MESSAGES))]
-    rows, _ = await fetch(database.engine, from_parameters(parameters, RecipientKeys()))
-    return [row.message_id for row in rows]
+    page = await fetch(database, from_parameters(parameters, RecipientKeys()))
+    return [Record.of(row).message_id for row in page.rows]
 
 
 async def _answer(database: Database, message_id: str, asked: list[tuple[str, str]]) -> TimelineAnswer | None:

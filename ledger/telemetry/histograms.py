@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -13,6 +14,7 @@ from opentelemetry.sdk.metrics.export import (
     MetricExporter,
     MetricsData,
     PeriodicExportingMetricReader,
+    ScopeMetrics,
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 from prometheus_client import CollectorRegistry
@@ -27,7 +29,7 @@ class Series:
     name: str
     unit: str
     description: str
-    histograms: Sequence[tuple[Mapping[str, str], Histogram]]
+    histograms: Sequence[tuple[Mapping[str, str | int], Histogram]]
 
 
 class Added:
@@ -42,7 +44,7 @@ class Added:
         self._told: dict[int, Reading] = {}
 
     def to(self, collected: MetricsData) -> MetricsData:
-        """Return what was collected, and the histograms."""
+        """Return what was collected, and the histograms; metrics of one name are one, whosever they are."""
         now = time.time_ns()
         metrics = [self._metric(series, now) for series in self._series]
         self._last = now
@@ -52,7 +54,7 @@ class Added:
             replace(scope, metrics=[*scope.metrics, *metrics]) if scope.scope.name == self._scope else scope
             for scope in resource.scope_metrics
         ]
-        return MetricsData([replace(resource, scope_metrics=scopes)])
+        return MetricsData([replace(resource, scope_metrics=_joined(scopes))])
 
     def _metric(self, series: Series, now: int) -> Metric:
         temporality = AggregationTemporality.DELTA if self._delta else AggregationTemporality.CUMULATIVE
@@ -80,6 +82,27 @@ class Added:
                 min=extremes,
                 max=extremes,
             )
+
+
+def _joined(scopes: Sequence[ScopeMetrics]) -> list[ScopeMetrics]:
+    """Return the metrics, those of one name as the first of them: of two, Prometheus' labels are mixed up."""
+    found: dict[str, list[Metric]] = {}
+    for metric in chain.from_iterable(scope.metrics for scope in scopes):
+        found.setdefault(metric.name, []).append(metric)
+    whole = {name: _one(metrics) for name, metrics in found.items()}
+    return [
+        replace(scope, metrics=[whole.pop(metric.name) for metric in scope.metrics if metric.name in whole])
+        for scope in scopes
+    ]
+
+
+def _one(metrics: Sequence[Metric]) -> Metric:
+    first, *others = metrics
+    if not others:
+        return first
+    data: Any = first.data  # of any kind: it has points
+    points = chain.from_iterable(metric.data.data_points for metric in metrics)
+    return replace(first, data=replace(data, data_points=list(points)))
 
 
 class PrometheusReader(PrometheusMetricReader):

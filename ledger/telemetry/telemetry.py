@@ -29,8 +29,10 @@ from ledger.telemetry.exposition import joined, of_worker, text_of
 from ledger.telemetry.histograms import Added, ExportingReader, PrometheusReader
 from ledger.telemetry.instruments import Watched, instrument, series
 from ledger.telemetry.measures import Measures
+from ledger.telemetry.requests import Requests
 from ledger.telemetry.vitals import Watch
 from ledger.telemetry.workers import Workers, place_of_parent
+from query import endpoint as query_endpoint
 
 SCOPE = "ledger"
 """What the metrics and spans of our own belong to."""
@@ -58,7 +60,9 @@ class Telemetry:
         sampler = ParentBased(TraceIdRatioBased(settings.traces_sampled)) if self._exporters else ALWAYS_OFF
         self._tracers = TracerProvider(sampler, resource, shutdown_on_exit=False)
         self._measures = Measures()
-        self._series = series(self._measures)
+        self.requests = Requests("GET", query_endpoint.PATH)
+        """What is measured of the reads that FastAPI does not see."""
+        self._series = [*series(self._measures), self.requests.series]
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
         reader = PrometheusReader(self._registry, Added(SCOPE, self._series, delta=False))
@@ -73,10 +77,15 @@ class Telemetry:
         self._open = False
 
     @property
+    def traces(self) -> bool:
+        """Whether spans are received by anybody: each costs 100 µs."""
+        return bool(self._exporters)
+
+    @property
     def framework(self) -> TelemetryConfig:
         """What FastAPI measures and traces by itself: every request but callbacks."""
         return {
-            "tracing": bool(self._exporters),  # spans that nobody receives cost 100 µs a request
+            "tracing": self.traces,
             "tracer_provider": self._tracers,
             "meter_provider": self._meters,
             "operation_spans": False,
@@ -91,15 +100,17 @@ class Telemetry:
 
     def trace(self, connection: LedgerConnection) -> None:
         """Trace what the cursors of a new connection execute: the text of statements, never their values."""
-        if self._exporters:
+        if self.traces:
             PsycopgInstrumentor.instrument_connection(connection, self._tracers)
 
     def watch(self, ledger: Ledger, answered: Mapping[int, int]) -> None:
         """Watch a ledger, and count the callbacks that were answered, by status."""
         watch = self._watch = Watch(lambda: ledger.database)
         settings = self._settings
+        meter = self._meters.get_meter(SCOPE)
+        self.requests.instrument(meter)
         instrument(
-            self._meters.get_meter(SCOPE),
+            meter,
             Watched(
                 answered=answered,
                 measures=self._measures,

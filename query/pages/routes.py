@@ -18,14 +18,15 @@ from query.evidence import Evidence, Verification, Verifies, evidence
 from query.filters import InvalidQuery, from_parameters, refuse_unknown, unique
 from query.history import differing, message_history
 from query.history_models import EntryShown, StatedShown, TimelineAnswer
+from query.models import Record
 from query.overview import Outcome, asked_period, overview
+from query.page import fetch
 from query.pages import chart
 from query.pages.forms import read_form, require_token
 from query.pages.inspection import Found, Inspection, Proof
 from query.pages.lanes import laid_out, lanes_of
 from query.pages.page import Pages, in_path, shown_body
 from query.pages.visitor import Visitor
-from query.routes import page as page_of_records
 
 PREFIX = "/audit"
 SEARCH = f"{PREFIX}/search"
@@ -160,15 +161,15 @@ def _searching(router: APIRouter, sight: Sight, pages: Pages, signed_in: SignedI
         asked = [*given.items(), ("limit", str(FOUND_ON_A_PAGE))]
         if cursor is not None:
             asked.append(("cursor", cursor))
-        records, following = await page_of_records(sight.database(), from_parameters(asked, sight.recipients))
+        page = await fetch(sight.database(), from_parameters(asked, sight.recipients))
         return pages.page(
             "results",
             visitor=visitor,
             here="search",
             asked=[(label, given[field]) for field, label, _ in FIELDS if field in given],
             given=given,
-            records=records,
-            cursor=following,
+            records=[Record.of(row) for row in page.rows],
+            cursor=page.cursor,
             paged=cursor is not None,
         )
 

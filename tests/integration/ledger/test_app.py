@@ -23,6 +23,7 @@ import query
 from eventstore.errors import LedgerError
 from ledger.app import STATUS_OF, StatusLedger, create_app
 from ledger.settings import Settings
+from ledger.telemetry.requests import Requests
 from query.filters import InvalidQuery
 from tests.support.client import BATCH, batch, message
 from tests.support.database import execute
@@ -306,19 +307,27 @@ def test_the_answer_to_every_error_is_decided() -> None:
 
 
 def raising(settings: Settings, error: Exception) -> httpx.AsyncClient:
-    """Return a client of an application one route of which raises."""
+    """Return a client of an application one route of which raises, and one shortcut."""
     app = create_app(settings)
 
     @app.get("/raise")
     async def _() -> None:
         raise error
 
+    async def failing(*_: object) -> None:
+        raise error
+
+    app.shorten("GET", "/raise/shortly", failing, Requests("GET", "/raise/shortly"))
     return in_process(app)
+
+
+RAISING = "/raise", "/raise/shortly"
 
 
 async def test_an_error_of_the_callers_is_told_in_the_words_of_its_detail(unopened: Settings) -> None:
     async with raising(unopened, InvalidQuery("limit: too much")) as client:
-        assert told(await client.get("/raise")) == (422, {"status": "limit: too much"})
+        for path in RAISING:
+            assert told(await client.get(path)) == (422, {"status": "limit: too much"})
 
 
 @pytest.mark.parametrize(
@@ -337,11 +346,25 @@ async def test_any_other_error_is_500_that_tells_nothing_and_an_event_in_the_log
     unopened: Settings, error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with raising(unopened, error) as client:
-        answer = await client.get("/raise")
-    assert told(answer) == (500, {"status": "error"})
-    assert answer.headers["cache-control"] == "no-store"
-    (event,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert (event["event"], event["level"]) == ("request.failed", "error")
-    assert event["error"] == type(error).__name__
-    assert event["request_id"] == answer.headers["x-request-id"]
-    assert "Traceback" in event["exception"]
+        answers = [await client.get(path) for path in RAISING]
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for answer, event in zip(answers, events, strict=True):
+        assert told(answer) == (500, {"status": "error"})
+        assert answer.headers["cache-control"] == "no-store"
+        assert (event["event"], event["level"]) == ("request.failed", "error")
+        assert event["error"] == type(error).__name__
+        assert event["request_id"] == answer.headers["x-request-id"]
+        assert "Traceback" in event["exception"]
+
+
+async def test_what_nothing_foresees_is_raised_too_for_the_servers_own_log(unopened: Settings) -> None:
+    app = create_app(unopened)
+
+    async def failing(*_: object) -> None:
+        raise KeyError
+
+    app.shorten("GET", "/raise", failing, Requests("GET", "/raise"))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ledger.test") as client:
+        with pytest.raises(KeyError):
+            await client.get("/raise")

@@ -9,7 +9,7 @@ PostgreSQL may take from the sixth run on.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from projections.listing import Listing
 from query.cursors import Position, encode
 from query.export import exported_statuses
 from query.filters import Query, from_parameters
+from query.lookups import MOST, statement_for
 from query.page import page_of
 from tests.support.client import nhs_numbers
 from tests.support.database import cloned, execute
@@ -138,15 +139,20 @@ def read(
         return f"${len(names)}"
 
     statement = re.sub(r"%\((\w+)\)s", numbered, str(compiled)).replace("%%", "%")
+    return explained(url, mode, statement, [compiled.params[name] for name in names])
+
+
+def explained(url: str, mode: str, statement: str, parameters: Sequence[Any]) -> Read:
+    """Run a statement as the service prepares it, and tell how."""
     with psycopg.connect(url) as connection:
         connection.execute("SET ROLE ledger_service")
         connection.execute(sql.SQL("SET plan_cache_mode = {}").format(mode))
         connection.execute(f"PREPARE asked AS {statement}".encode())
-        values = sql.SQL(", ").join(sql.Literal(compiled.params[name]) for name in names)
-        explained = connection.execute(
+        values = sql.SQL(", ").join(map(sql.Literal, parameters))
+        told = connection.execute(
             sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked ({})").format(values)
         )
-        ((plans,),) = explained.fetchall()
+        ((plans,),) = told.fetchall()
     scans = [node for node in nodes(plans[0]["Plan"]) if node.get("Relation Name") in SCANNED]
     return Read(
         sum(looked_at(node) for node in scans),
@@ -217,6 +223,17 @@ def test_a_filter_reads_what_its_page_needs_and_scans_no_table(ledger: str, mode
 def test_a_page_that_is_streamed_reads_no_more_than_any_page(ledger: str, asked: dict[str, str]) -> None:
     done = read(ledger, "force_custom_plan", asked, lambda query: exported_statuses(query).select)
     assert done.rows <= 4 * LIMIT, done.text
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_messages_that_are_looked_up_together_are_read_one_by_one(ledger: str, mode: str) -> None:
+    everybody = execute(ledger, "SELECT message_id FROM message_status")
+    ids = [message_id for (message_id,) in everybody[:: len(everybody) // MOST]]
+    for asked in (ids, ids[:1], ["none"]):
+        for client, reads in ((None, 1), ("national", 3), ("nobody", 3)):
+            done = explained(ledger, mode, statement_for(client).text.decode(), [asked])
+            assert not done.sequential, (client, done.text)
+            assert done.rows <= reads * len(asked), (client, done.text)
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])

@@ -51,3 +51,22 @@ def test_the_second_time_tells_all_or_what_is_new(collected: MetricsData, delta:
     assert temporality.aggregation_temporality == wanted  # type: ignore[union-attr]
     if delta:
         assert points(added.to(collected)) == []
+
+
+def test_a_histogram_of_an_instruments_name_is_one_with_it() -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    provider.get_meter("theirs").create_histogram("took", "s", "Time.").record(1, {"of": "theirs"})
+    provider.get_meter("ours").create_counter("asked").add(1)
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    histogram = Histogram((1, 5))
+    (resource,) = (
+        Added("ours", [Series("took", "s", "Time.", [({"of": "ours"}, histogram)])], delta=False)
+        .to(collected)
+        .resource_metrics
+    )
+    theirs, ours = resource.scope_metrics
+    assert [metric.name for metric in ours.metrics] == ["asked"]
+    (took,) = theirs.metrics
+    assert [point.attributes for point in took.data.data_points] == [{"of": "theirs"}, {"of": "ours"}]

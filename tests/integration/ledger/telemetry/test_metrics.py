@@ -17,7 +17,7 @@ from ledger.settings import Settings
 from ledger.telemetry.exposition import MEDIA_TYPE
 from ledger.telemetry.vitals import FRESH, Watch
 from tests.support.database import execute
-from tests.support.supplier import body, delivered, item, signed
+from tests.support.supplier import CLIENT_API_KEY, body, delivered, item, signed
 
 METRICS = "/metrics"
 
@@ -203,6 +203,39 @@ async def test_other_requests_are_measured_by_route(service_settings: Settings) 
     assert 'http_route="/api/messages/{message_id}/timeline"' in text
     assert "9990548609" not in text
     assert 'http_route="/api/status/create"' not in text
+
+
+async def test_reads_that_the_framework_does_not_see_are_measured_with_those_that_it_does(
+    service_settings: Settings, database_url: str
+) -> None:
+    key = {"x-api-key": CLIENT_API_KEY}
+    async with serving(service_settings) as client:
+        for headers in (key, key, {}):
+            await client.get("/api/statuses", headers=headers)
+        await client.post("/api/statuses/search", json={}, headers=key)
+        execute(database_url, "ALTER TABLE message_status RENAME TO elsewhere")
+        await client.get("/api/statuses", params={"messageId": "m"}, headers=key)
+        text = (await client.get(METRICS)).text
+        told = await scrape(client)
+    labels = 'http_request_method="{}",http_response_status_code="{}",http_route="{}"'
+    counted = {
+        (method, route, code): value
+        for method, route in (("GET", "/api/statuses"), ("POST", "/api/statuses/search"))
+        for code in (200, 401, 500)
+        for name, value in told.items()
+        if name.startswith("http_server_request_duration_seconds_count")
+        and labels.format(method, code, route) in name
+    }
+    assert counted == {
+        ("GET", "/api/statuses", 200): 2,
+        ("GET", "/api/statuses", 401): 1,
+        ("GET", "/api/statuses", 500): 1,
+        ("POST", "/api/statuses/search", 200): 1,
+    }
+    for metric in ("http_server_request_duration_seconds", "http_server_active_requests"):
+        assert text.count(f"# TYPE {metric} ") == 1
+    active = [value for name, value in told.items() if name.startswith("http_server_active_requests")]
+    assert sum(active) == 1, "the one that asks"
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,12 @@ async def test_log_lines_name_the_trace_without_any_exporter(
     assert told == {"callback.refused": [TRACE, None], "batch.refused": [TRACE]}
 
 
-async def test_a_read_is_traced_to_its_statements(service_settings: Settings, collector: Collector) -> None:
+@pytest.mark.parametrize("asked", [{}, {"messageId": "m"}])
+async def test_a_read_is_traced_to_its_statements(
+    service_settings: Settings, collector: Collector, asked: dict[str, str]
+) -> None:
     async with serving(service_settings, otel_exporter_otlp_endpoint=collector.url) as client:
-        answer = await client.get("/api/statuses", headers=KEY | {"traceparent": SAMPLED})
+        answer = await client.get("/api/statuses", params=asked, headers=KEY | {"traceparent": SAMPLED})
         assert answer.status_code == 200
     spans = [span for span in collector.spans if span.trace_id == TRACE]
     (request,) = [span for span in spans if span.parent_id == PARENT]
