@@ -1,6 +1,6 @@
 """The headers that all answers bear but those to callbacks, which write their own."""
 
-import uuid
+import random
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +24,7 @@ class AnswerHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = str(uuid.uuid4())
+        request_id = _random_uuid()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -39,3 +39,10 @@ class AnswerHeaders:
                 await self._app(scope, receive, send_with_headers)
         finally:
             structlog.contextvars.clear_contextvars()  # of the caller too: the next request is another's
+
+
+def _random_uuid() -> str:
+    """Return a UUID of version 4 as text: unique, and no secret. `uuid4` takes three times as long."""
+    digits = f"{random.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -34,11 +34,14 @@ class ApiKeys:
         self._digests = [_digest(key.get_secret_value().encode()) for key in keys if key is not None]
 
     def knows(self, candidate: bytes) -> bool:
-        """Return whether `candidate` is one of the keys.
+        """Return whether `candidate` is one of the keys."""
+        return self.knows_digest(_digest(candidate))
+
+    def knows_digest(self, digest: bytes) -> bool:
+        """Return whether this is the SHA-256 of one of the keys.
 
         Every key of the ring is compared, and digests of one length: how long it takes tells nothing.
         """
-        digest = _digest(candidate)
         known = False
         for key in self._digests:
             known |= hmac.compare_digest(key, digest)
@@ -88,7 +91,8 @@ class Callers:
 
     async def find(self, key: bytes, scope: Scope) -> Caller | None:
         """Return who bears `key`, if it opens `scope`; raises what reading the issued keys raises."""
-        callers = [caller for keys, caller in self._known if keys.knows(key)]
+        digest = _digest(key)
+        callers = [caller for keys, caller in self._known if keys.knows_digest(digest)]
         if not callers:
             issued = await self._issued.caller_of(key)
             callers = [issued] if issued is not None else []

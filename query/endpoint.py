@@ -3,6 +3,7 @@
 The framework describes it (`query/routes.py`) and can serve it; the service mostly does without.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,13 +16,18 @@ from eventstore.recipients import RecipientKeys
 from query.export import exported_statuses
 from query.filters import Query, from_parameters
 from query.formats import preferred
-from query.lookups import Lookups, message_asked
+from query.lookups import Lookups
 from query.models import Links
 from query.page import Page, fetch
 from query.streams import Streams
 from query.written import statuses_json
 
 PATH = "/api/statuses"
+
+_LOOKUP = re.compile(rb"messageId=([\w.~-]+)")
+"""The question that is asked most, and a valid one: for a message by its id, in which nothing is escaped."""
+
+_VARY = b"vary", b"Accept"
 
 Headers = Iterable[tuple[bytes, bytes]]
 Parameters = list[tuple[str, str]]
@@ -40,6 +46,11 @@ class Json(Response):
             (b"content-length", b"%d" % len(content)),
             *headers,
         ]
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class StatusesEndpoint:
@@ -71,20 +82,17 @@ class StatusesEndpoint:
 
     async def answer(self, scope: Scope, caller: Caller) -> Response:
         """Return the answer to what a caller asks; raises `InvalidQuery`, 429, and what psycopg raises."""
-        parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        query = from_parameters(parameters, self._recipients, caller.sees_only)
         accepted = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"]
         wanted = preferred(",".join(accepted))
+        lookup = _LOOKUP.fullmatch(scope["query_string"])
+        if lookup is not None and wanted is None and self._lookups is not None:
+            row = await self._lookups.find(lookup[1].decode(), caller.sees_only)
+            return Json(statuses_json([] if row is None else [row]), _VARY)
+        parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = from_parameters(parameters, self._recipients, caller.sees_only)
         if wanted is not None:
             return await self._streams.answer(exported_statuses(query), wanted)
-        return page_answer(PATH, parameters, query, await self._page(query), (b"vary", b"Accept"))
-
-    async def _page(self, query: Query) -> Page:
-        message_id = message_asked(query) if self._lookups is not None else None
-        if self._lookups is None or message_id is None:
-            return await fetch(self._database(), query)
-        row = await self._lookups.find(message_id, query.client)
-        return Page([] if row is None else [row], None)
+        return page_answer(PATH, parameters, query, await fetch(self._database(), query), _VARY)
 
 
 def page_answer(

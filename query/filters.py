@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import (
@@ -111,6 +112,7 @@ When = Annotated[
 ]
 
 
+@cache
 def names_of(filters: type[BaseModel]) -> tuple[str, ...]:
     """Return the names of filters, as clients write them."""
     return tuple(field.alias or name for name, field in filters.model_fields.items())

@@ -125,6 +125,8 @@ def preferred(accept: str, offered: Iterable[Format] = tuple(Format)) -> Format 
 
     The greatest weight (`q`) wins, and of equal ones the first.
     """
+    if not accept:
+        return None
     known = (*_JSON, *offered)
     best, most = None, 0.0
     for part in accept.split(","):

@@ -16,7 +16,6 @@ from eventstore.database import Database
 from eventstore.statements import Numbered
 from projections.tables import message_status
 from query.composed import composed
-from query.filters import Query
 from query.formats import Row
 from query.selects import all_records, seen_by
 
@@ -27,31 +26,24 @@ PATIENCE = 0.1
 """Seconds that a statement may take before those who were asked meanwhile are looked up beside it."""
 
 
-def message_asked(query: Query) -> str | None:
-    """Return the id of the message that a question asks for and for nothing else; None where it does."""
-    if query.given.keys() != {"messageId"} or query.after is not None or query.unmatchable:
-        return None
-    return query.filters.message_id
-
-
 class Lookups:
-    """The lookups of this process."""
+    """The lookups of this process, together by the client who asks."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
         """Take the database (asked for at each statement: it opens with the service)."""
         self._database = database
         self._together: dict[str | None, _Together] = {}
 
-    async def find(self, message_id: str, client: str | None) -> Row | None:
-        """Return a message's record, as a row in the order of the fields of `Record`.
+    def find(self, message_id: str, client: str | None) -> "asyncio.Future[Row | None]":
+        """Look up a message's record: a row in the order of the fields of `Record`.
 
         None where there is no such message, or where the client is not shown it; without a client all are.
-        Raises what psycopg raises.
+        Whoever waits is told what psycopg raises.
         """
         together = self._together.get(client)
         if together is None:
             together = self._together[client] = _Together(self._database, statement_for(client))
-        return await together.find(message_id)
+        return together.find(message_id)
 
 
 def statement_for(client: str | None) -> Numbered:

@@ -1,7 +1,7 @@
 """Goes on with the trace that a request bears, as W3C's Trace Context has it."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -17,14 +17,20 @@ def context_of(traceparent: bytes) -> Context | None:
     return context if trace.get_current_span(context).get_span_context().is_valid else None
 
 
-@contextmanager
-def borne_by(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[None]:
+def borne_by(headers: Iterable[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
     """Work within the trace that a request bears, if there is one and nobody has gone on with it already."""
     borne = [value for name, value in headers if name == b"traceparent"]
     context = context_of(borne[0]) if len(borne) == 1 else None
     if context is None or trace.get_current_span().get_span_context().is_valid:
-        yield
-        return
+        return _NOTHING
+    return _within(context)
+
+
+_NOTHING = nullcontext()
+
+
+@contextmanager
+def _within(context: Context) -> Iterator[None]:
     token = contexts.attach(context)
     try:
         yield

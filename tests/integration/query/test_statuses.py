@@ -111,6 +111,18 @@ async def test_what_nobody_said_is_null_and_never_left_out(client: httpx.AsyncCl
     assert record["failedAt"] == record["occurredAt"] == "2026-11-23T09:15:00Z"
 
 
+async def test_a_message_is_found_by_its_id_however_the_url_writes_it(client: httpx.AsyncClient) -> None:
+    await post(client, sms("m-1.~_"), sms("m é"))
+    for written, wanted in (("m-1.~_", "m-1.~_"), ("%6D-1%2E~_", "m-1.~_"), ("m+%C3%A9", "m é"), ("m", None)):
+        answer = await client.get(f"{GET}?messageId={written}", headers=KEY)
+        assert ids(answer.json()["data"]) == ([wanted] if wanted else [])
+        assert answer.headers["vary"] == "Accept"
+        limited = await client.get(f"{GET}?messageId={written}&limit=1", headers=KEY)
+        assert limited.content == answer.content
+    csv = await client.get(f"{GET}?messageId=m-1.~_", headers=KEY | {"accept": "text/csv"})
+    assert csv.headers["content-type"].startswith("text/csv")
+
+
 async def test_no_message_is_an_empty_list(client: httpx.AsyncClient) -> None:
     answer = await client.get(GET, headers=KEY)
     assert answer.content == b'{"status":"success","data":[]}'
