@@ -7,9 +7,11 @@ read from its end, where that proxy wrote, no further than to the first address 
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
-from fastapi import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+if TYPE_CHECKING:  # the settings are read where there is no web framework: by the checks of infra/
+    from fastapi import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -50,7 +52,7 @@ def forwarded_peer(connection: str, forwarded: Iterable[str], proxies: Sequence[
     return connection
 
 
-def peer_of(request: Request) -> str | None:
+def peer_of(request: "Request") -> str | None:
     """Return the address of who asks; None where the server does not tell (Azure Functions)."""
     return request.client.host if request.client is not None else None
 
@@ -58,12 +60,12 @@ def peer_of(request: Request) -> str | None:
 class ForwardedPeers:
     """Middleware: a request that came by a trusted proxy is, from here on, of the address that it names."""
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
+    def __init__(self, app: "ASGIApp", proxies: Sequence[Network]) -> None:
         """Wrap an application, and take the proxies that are trusted."""
         self._app = app
         self._proxies = proxies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Hand on a request with its address."""
         if scope["type"] == "http" and scope.get("client"):
             connection, port = scope["client"]
