@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
+import psycopg
 import pytest
 import uvicorn
 
@@ -284,6 +285,19 @@ async def test_who_takes_for_ever_is_left(
         assert set(await asyncio.wait_for(ended, 30)) <= {200, 401, 413}
     assert set(recorded(database_url)) <= {"slow"}
     assert not server.server_state.connections
+
+
+async def test_a_whole_request_may_wait_for_its_answer(
+    server: uvicorn.Server, hasty: None, database_url: str
+) -> None:
+    """The deadline is for who sends: an append that is held up is no fault of the supplier's."""
+    async with Connection(server) as connection, await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
+        await connection.send(request(callback("held up")))
+        await asyncio.sleep(3 * protocol.PATIENCE)
+        await other.rollback()
+        assert (await connection.answer())[0] == OK
+    assert recorded(database_url) == ["held up"]
 
 
 async def test_a_large_body_may_take_its_time_as_long_as_it_goes_on(server: uvicorn.Server) -> None:
