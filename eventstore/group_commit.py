@@ -206,8 +206,7 @@ class GroupCommit(Generic[Item, Outcome]):
                 self._large_in_flight += large
                 started = monotonic()
                 await self._write_batch(batch)
-                if large:
-                    self._note_pace((monotonic() - started) / rows / self._in_flight)
+                self._note_pace((monotonic() - started) / rows / self._in_flight, of_many=large)
                 self._large_in_flight -= large
                 self._in_flight -= 1
             elif self._closing:
@@ -230,10 +229,17 @@ class GroupCommit(Generic[Item, Outcome]):
         self._waiting_bytes -= size
         return batch, rows
 
-    def _note_pace(self, seconds_a_row: float) -> None:
-        """Learn how long a row takes; small batches have a price of their own, and would not tell."""
-        newer = NEWEST if self._seconds_a_row else 1
-        self._seconds_a_row += (seconds_a_row - self._seconds_a_row) * newer
+    def _note_pace(self, seconds_a_row: float, *, of_many: bool) -> None:
+        """Learn how long a row takes.
+
+        A small batch has a price of its own, so that a row takes no longer than it says: all that it tells
+        after the database stood still, when so little may wait that no batch becomes large.
+        """
+        if of_many:
+            newer = NEWEST if self._seconds_a_row else 1
+            self._seconds_a_row += (seconds_a_row - self._seconds_a_row) * newer
+        else:
+            self._seconds_a_row = min(self._seconds_a_row, seconds_a_row)
 
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:

@@ -52,9 +52,10 @@ class SlowPen(Pen):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.seconds_a_row = 0.2
 
     async def __call__(self, batch: Sequence[str]) -> Sequence[str]:
-        self.now += 0.2 * sum(weight(item).rows for item in batch)
+        self.now += self.seconds_a_row * sum(weight(item).rows for item in batch)
         return await super().__call__(batch)
 
 
@@ -92,3 +93,20 @@ async def test_what_is_being_written_no_longer_waits(pen: Pen) -> None:
     async with opened(pen, Limits(waiting_requests=1, waiting_bytes=1)) as queue:
         await while_one_is_written(queue, pen)
         assert not queue.full
+
+
+async def test_after_the_database_stood_still_small_batches_tell_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pen = SlowPen()
+    monkeypatch.setattr("eventstore.group_commit.monotonic", lambda: pen.now)
+    pen.free.set()
+    async with opened(pen, Limits(batch_rows=10, waiting_seconds=1)) as queue:
+        pen.seconds_a_row = 60.0
+        await queue.submit("large 10 1")
+        pen.seconds_a_row = 0.02
+        await queue.submit("small 1 1")
+        pen.free.clear()
+        pen.started.clear()
+        await while_one_is_written(queue, pen, "many 40 1")
+        assert not queue.full, "forty rows take less than a second again"
