@@ -176,7 +176,8 @@ class Database:
             try:
                 yield connection
             finally:
-                await connection.rollback()
+                if not connection.closed:  # else what closed it would be hidden, a cancellation too
+                    await connection.rollback()
 
     async def __aenter__(self) -> Self:
         """Open."""

@@ -14,6 +14,7 @@ from eventstore.errors import LedgerError
 from eventstore.group_commit import Limits, Waiting
 from eventstore.recipients import RecipientKeys
 from eventstore.sealing import Sealing
+from eventstore.tasks import end
 from ingest.quarantine import Caps, Quarantine
 from ingest.recorder import Recorder
 from ingest.registrar import Registrar
@@ -163,8 +164,7 @@ class Ledger:
     async def close(self) -> None:
         """Write what waits, then close everything; a second call does no harm."""
         if self._trying is not None:
-            self._trying.cancel()
-            await asyncio.wait([self._trying])
+            await end(self._trying)
             self._trying = None
         async with self._opening:
             if self._parts is None:
@@ -250,13 +250,7 @@ class Ledger:
 
 def _run_beside(parts: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
     """Have work go on until the parts are closed."""
-    running = asyncio.create_task(work)
-
-    async def stop() -> None:
-        running.cancel()
-        await asyncio.wait([running])
-
-    parts.push_async_callback(stop)
+    parts.push_async_callback(end, asyncio.create_task(work))
 
 
 def _effects_of_what_is_missing(settings: Settings) -> Iterator[tuple[str, str]]:

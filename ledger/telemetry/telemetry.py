@@ -4,7 +4,6 @@ import asyncio
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.metadata import version
 
 from fastapi.telemetry import TelemetryConfig
@@ -19,6 +18,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from eventstore.appender import Recorded
 from eventstore.database import LedgerConnection
 from eventstore.events import Delivery
+from eventstore.tasks import end
 from ingest.quarantine import Caps
 from ledger.runtime import Ledger
 from ledger.settings import Settings
@@ -144,9 +144,7 @@ class Telemetry:
             self._open = False
             await self._workers.close()
             if self._watching is not None:
-                self._watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._watching
+                await end(self._watching)
             if self._exporters:  # else there is nothing to end, and the service may open once more
                 await asyncio.to_thread(self._tracers.shutdown)
             for reader in self._readers:  # those that came later, the provider does not shut down
