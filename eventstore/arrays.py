@@ -9,10 +9,10 @@ The numbers are PostgreSQL's own (`pg_type.oid`), fixed for ever.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from operator import attrgetter
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
 from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
@@ -22,6 +22,8 @@ _HEADER = Struct("!iiIii")  # dimensions, has nulls, element type, length, lower
 _EMPTY = Struct("!iiI")
 _INT4 = Struct("!i")
 _INT8 = Struct("!q")
+_SIZED_INT4 = Struct("!ii")
+_SIZED_INT8 = Struct("!iq")
 _NULL = _INT4.pack(-1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 
@@ -35,9 +37,17 @@ def _sized(element: bytes) -> bytes:
     return (_LENGTHS[length] if length < 1024 else _INT4.pack(length)) + element
 
 
-def _microseconds(moment: datetime) -> bytes:
+def _sized_text(value: str) -> bytes:
+    return _sized(value.encode())
+
+
+def _sized_microseconds(moment: datetime) -> bytes:
     since = moment - _EPOCH
-    return _INT8.pack((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return _SIZED_INT8.pack(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def _sized_uuid(value: UUID) -> bytes:
+    return b"\0\0\0\x10" + value.bytes
 
 
 class Parameter(Protocol):
@@ -71,7 +81,7 @@ class Array:
     element_oid: ClassVar[int]
     oid: ClassVar[int]
     encode: Callable[[Any], bytes]
-    """Returns one element in PostgreSQL's binary form."""
+    """Returns one element in PostgreSQL's binary form, its length before it."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         """Take the values in the order of the rows."""
@@ -88,37 +98,37 @@ class Array:
         return head + b"".join(self.elements())
 
     def elements(self) -> Iterable[bytes]:
-        """Return each element with its length before it."""
+        """Return each element, its length before it."""
         encode = self.encode
-        return [_NULL if value is None else _sized(encode(value)) for value in self.values]
+        return [_NULL if value is None else encode(value) for value in self.values]
 
 
 class Bytea(Array):
     """`bytea[]` of bytes."""
 
     element_oid, oid = 17, 1001
-    encode = bytes
+    encode = staticmethod(_sized)
 
 
 class Bigint(Array):
     """`bigint[]` of integers."""
 
     element_oid, oid = 20, 1016
-    encode = _INT8.pack
+    encode = partial(_SIZED_INT8.pack, 8)
 
 
 class Integer(Array):
     """`integer[]` of integers."""
 
     element_oid, oid = 23, 1007
-    encode = _INT4.pack
+    encode = partial(_SIZED_INT4.pack, 4)
 
 
 class Text(Array):
     """`text[]` of strings without NUL."""
 
     element_oid, oid = 25, 1009
-    encode = staticmethod(str.encode)
+    encode = staticmethod(_sized_text)
 
 
 @lru_cache(maxsize=1024)
@@ -141,7 +151,7 @@ class Timestamptz(Array):
 
     element_oid, oid = 1184, 1185
 
-    encode = staticmethod(_microseconds)
+    encode = staticmethod(_sized_microseconds)
 
 
 class Uuids(Array):
@@ -149,7 +159,7 @@ class Uuids(Array):
 
     element_oid, oid = 2950, 2951
 
-    encode = attrgetter("bytes")
+    encode = staticmethod(_sized_uuid)
 
 
 class ArrayDumper(Dumper):

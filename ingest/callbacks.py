@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from eventstore.errors import LedgerError
 from eventstore.events import Event, effective_at
 from ingest import vocabulary
-from ingest.canonical import content_hash, digest
+from ingest.canonical import hashes
 from ingest.strict_json import NotStrictJson, parse
 from ingest.timestamps import parse_timestamp
 
@@ -140,11 +140,12 @@ def _event(position: int, item: Any, received_at: datetime) -> Event:
         raise _first_broken_rule(position, error) from None
     attributes = stated["attributes"]
     occurred_at = attributes.get("timestamp")
+    digest, content_hash = hashes(item)
     event = Event(
         item=position,
         idempotency_key=stated["meta"]["idempotencyKey"],
-        digest=digest(item),
-        content_hash=content_hash(item),
+        digest=digest,
+        content_hash=content_hash,
         event_type=stated["type"],
         message_id=attributes["messageId"],
         message_reference=attributes["messageReference"],

@@ -51,8 +51,30 @@ def content_hash(item: Mapping[str, Any]) -> int:
     `attributes.timestamp`: Notify's key hashes the content without the timestamp, so the same key with
     another timestamp is no conflict.
     """
-    content = sha256(canonical(_without(item, "metadata", "timestamp"))).digest()
-    return int.from_bytes(content[:8], "big", signed=True)
+    return _head(canonical(_without(item, "metadata", "timestamp")))
+
+
+def hashes(item: Mapping[str, Any]) -> tuple[bytes, int]:
+    """Return `digest` and `content_hash` of an item, mostly by one canonical form (4.6 µs of 5.9)."""
+    form = canonical(_without(item, "metadata"))
+    untimed = _without_timestamp(form, item["attributes"].get("timestamp"))
+    return sha256(form).digest(), content_hash(item) if untimed is None else _head(untimed)
+
+
+def _without_timestamp(form: bytes, timestamp: object) -> bytes | None:
+    """Return a canonical form without `attributes.timestamp`, None where it is not told apart at a glance.
+
+    A quotation mark within a text is escaped, so `"timestamp":` ends a key, and after a comma is the whole
+    of it. Where that occurs once, it is the one of `attributes`.
+    """
+    if type(timestamp) is not str or form.count(b'"timestamp":') != 1:
+        return None
+    before, found, after = form.partition(b',"timestamp":"%b"' % timestamp.encode())
+    return before + after if found else None
+
+
+def _head(form: bytes) -> int:
+    return int.from_bytes(sha256(form).digest()[:8], "big", signed=True)
 
 
 def _without(item: Mapping[str, Any], *names: str) -> dict[str, Any]:

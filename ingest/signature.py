@@ -30,7 +30,8 @@ def decode_signature(header: bytes | str | None) -> bytes | None:
 class SigningSecrets:
     """The ring of secrets that may sign a callback: the current one, then those it replaced."""
 
-    _keys: tuple[tuple[str, bytes], ...]
+    _keys: tuple[tuple[str, hmac.HMAC], ...]
+    """Each secret's id, and its HMAC before the first byte: to copy it costs less than to begin another."""
 
     def __init__(self, current: str, *previous: str) -> None:
         """Raise `ValueError`, which tells nothing of a secret, where one is empty or no Unicode text."""
@@ -38,7 +39,9 @@ class SigningSecrets:
         if not all(ring):
             raise ValueError("a signing secret is empty")
         try:
-            keys = tuple((secret_id(secret), secret.encode()) for secret in ring)
+            keys = tuple(
+                (secret_id(secret), hmac.new(secret.encode(), digestmod="sha256")) for secret in ring
+            )
         except UnicodeEncodeError:
             raise ValueError("a signing secret is not Unicode text") from None
         object.__setattr__(self, "_keys", keys)
@@ -48,7 +51,7 @@ class SigningSecrets:
 
     def sign(self, body: bytes) -> str:
         """Return the signature of `body` by the current secret, as the header carries it."""
-        return hmac.digest(self._keys[0][1], body, "sha256").hex()
+        return _digest(self._keys[0][1], body).hex()
 
     def verify(self, body: bytes, header: bytes | str | None) -> str | None:
         """Return the id of the secret that made the signature in `header`, or None if none did."""
@@ -57,9 +60,15 @@ class SigningSecrets:
             return None
         verified_by = None
         for key_id, key in self._keys:  # all of them: how long it takes must not tell which one it was
-            if hmac.compare_digest(hmac.digest(key, body, "sha256"), signature):
+            if hmac.compare_digest(_digest(key, body), signature):
                 verified_by = key_id
         return verified_by
+
+
+def _digest(key: hmac.HMAC, body: bytes) -> bytes:
+    mac = key.copy()
+    mac.update(body)
+    return mac.digest()
 
 
 class KeptSecrets:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.canonical import canonical, content_hash, digest
+from ingest.canonical import canonical, content_hash, digest, hashes
 from ingest.strict_json import MAX_SAFE_INTEGER, parse
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -194,6 +194,23 @@ def test_a_digest_has_32_bytes_and_a_content_hash_fits_a_bigint(attributes: dict
     given_item = reparsed({"attributes": attributes})
     assert len(digest(given_item)) == 32
     assert -(2**63) <= content_hash(given_item) < 2**63
+
+
+names = st.sampled_from(["a", "timestamp", "zone", 'a,"timestamp', ',"timestamp":"', "\U0001f600"])
+times = st.sampled_from(
+    ["", "t", 't","zone":"', ',"timestamp":"t', '"timestamp":', "\\", "\u2019", 1.5, None, 7]
+)
+timed = st.dictionaries(names, times | st.dictionaries(names, times, max_size=3), max_size=4)
+
+
+@settings(deadline=None, max_examples=500)
+@given(timed, timed)
+@example({"a": {"a": 1, "timestamp": "t"}, "timestamp": "t"}, {})
+@example({"a": 1, "timestamp": "t"}, {"a": {"a": 1, "timestamp": "t"}})
+@example({"a": 1, "timestamp": 't","zone":"'}, {"zone": ""})
+def test_both_hashes_at_once_are_what_each_is_by_itself(attributes: Any, around: Any) -> None:
+    whole = reparsed(around | {"attributes": attributes})
+    assert hashes(whole) == (digest(whole), content_hash(whole))
 
 
 def test_hashing_leaves_the_item_as_it_was() -> None:
