@@ -121,6 +121,10 @@ class CallbackProtocol(HttpToolsProtocol):
         """Whether what came last ends with the end of a request."""
         self._ends = False
         """Whether nothing is read any more, and the connection ends with the answers that are due."""
+        self._idle_since = 0.0
+        """When the last answer was given, by the loop's clock."""
+        self._idle: TimerHandle | None = None
+        """Looks after callbacks whether the connection is idle: one timer, not another for each answer."""
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
 
@@ -133,7 +137,7 @@ class CallbackProtocol(HttpToolsProtocol):
         """Forget the deadlines."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        for timer in (self._deadline, self._reading):
+        for timer in (self._deadline, self._reading, self._idle):
             if timer is not None:
                 timer.cancel()
 
@@ -250,6 +254,7 @@ class CallbackProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Do not let the last answer wait for its reader for ever."""
+        self._idle_since = self.loop.time()
         if self._ends and not self.pipeline:
             self.transport.close()
         super().on_response_complete()
@@ -296,6 +301,17 @@ class CallbackProtocol(HttpToolsProtocol):
             self._arrived = 0
             self._deadline = self.loop.call_later(PATIENCE, self.give_up)
 
+    def _check_idle(self) -> None:
+        self._idle = None
+        answered = self.cycle is None or self.cycle.response_complete
+        if not answered or self._deadline is not None:  # whoever answers it looks after the connection
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._check_idle)
+        else:
+            self._leave()
+
     def _expect_reader(self, size: int) -> None:
         self._reading = self.loop.call_later(PATIENCE, self._check_reader, size)
 
@@ -339,7 +355,13 @@ class CallbackProtocol(HttpToolsProtocol):
         callback.response_complete = True
         if not callback.keep_alive:  # the service stops, or the supplier has said all
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self._ends or self.flow.read_paused or not callback.keep_alive:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
 
     def _write(self, answer: Answer, headers: Headers, *, keep_alive: bool) -> None:
         self.transport.write(

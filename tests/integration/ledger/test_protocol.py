@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -11,6 +12,8 @@ from ledger.app import StatusLedger
 from ledger.protocol import SMALL
 from tests.support.supplier import CLIENT_API_KEY
 from tests.support.wire import OK, Connection, callback, listening, recorded, request
+
+READ = f"GET /api/statuses HTTP/1.1\r\nHost: ledger\r\nx-api-key: {CLIENT_API_KEY}\r\n\r\n".encode()
 
 
 @pytest.fixture
@@ -52,9 +55,8 @@ async def test_several_at_once_are_answered_in_their_order(server: uvicorn.Serve
 
 
 async def test_a_read_behind_a_callback_on_one_connection_sees_it(server: uvicorn.Server) -> None:
-    read = f"GET /api/statuses HTTP/1.1\r\nHost: ledger\r\nx-api-key: {CLIENT_API_KEY}\r\n\r\n".encode()
     async with Connection(server) as connection:
-        await connection.send(request(callback("key")) + read)
+        await connection.send(request(callback("key")) + READ)
         assert (await connection.answer())[0] == OK
         assert b'"channelStatus":"delivered"' in (await connection.answer())[2]
 
@@ -127,6 +129,42 @@ async def test_an_idle_connection_is_closed(server: uvicorn.Server) -> None:
         await connection.send(request(callback("idle")))
         await connection.answer()
         assert await asyncio.wait_for(connection.reader.read(), 30) == b""
+
+
+@pytest.mark.parametrize("later", [request(callback("later")), READ], ids=["callbacks", "reads"])
+async def test_a_connection_in_use_stays_open_for_longer_than_one_may_be_idle(
+    server: uvicorn.Server, later: bytes
+) -> None:
+    async with Connection(server) as connection:
+        for sent in (request(callback("first")), later, later):
+            await connection.send(sent)
+            assert (await connection.answer())[0] == OK
+            await asyncio.sleep(0.6)
+        assert await asyncio.wait_for(connection.reader.read(), 30) == b""
+
+
+async def test_a_connection_whose_answer_takes_its_time_is_not_idle(
+    server: uvicorn.Server, database_url: str
+) -> None:
+    async with Connection(server) as connection:
+        await connection.send(request(callback("first")))
+        assert (await connection.answer())[0] == OK
+        async with await psycopg.AsyncConnection.connect(database_url) as other:
+            await other.execute("LOCK TABLE entries IN EXCLUSIVE MODE")
+            await connection.send(request(callback("second")))
+            await asyncio.sleep(1.5)
+        assert (await connection.answer())[0] == OK
+
+
+async def test_a_callback_that_comes_slowly_is_not_taken_for_idleness(server: uvicorn.Server) -> None:
+    whole = request(callback("slow"))
+    async with Connection(server) as connection:
+        await connection.send(request(callback("first")))
+        assert (await connection.answer())[0] == OK
+        for part in (whole[:40], whole[40:80], whole[80:]):
+            await asyncio.sleep(0.7)
+            await connection.send(part)
+        assert (await connection.answer())[0] == OK
 
 
 @pytest.mark.parametrize("length", ["", "+5", "-1", "5, 5", "1e3", "9" * 5000])
