@@ -121,6 +121,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._in_flight = 0
+        self._requests_in_flight = 0
         self._large_in_flight = 0
         self._seconds_a_row = 0.0
         """As large batches have lately taken; 0 until one was written."""
@@ -188,13 +189,18 @@ class GroupCommit(Generic[Item, Outcome]):
     def _worth_a_write(self) -> bool:
         """Tell whether to write what waits now, or to let it gather until the write in flight is done.
 
-        While a large batch is written, another would only take the processors from whoever reads requests and
-        refuses them; a small one is over soon, or waits for its commit.
+        Beside others only a batch as large as they are is written, so that many callers share the price of
+        few batches. While a large batch is written, another would only take the processors from whoever
+        reads requests and refuses them; a small one is over soon, or waits for its commit.
         """
         return bool(self._queue) and (
             not self._in_flight
             or self._closing
-            or (not self._large_in_flight and len(self._queue) >= self._limits.worth_another_write)
+            or (
+                not self._large_in_flight
+                and len(self._queue) >= self._limits.worth_another_write
+                and len(self._queue) * self._in_flight >= self._requests_in_flight
+            )
         )
 
     async def _work(self) -> None:
@@ -203,12 +209,14 @@ class GroupCommit(Generic[Item, Outcome]):
                 batch, rows = self._next_batch()
                 large = rows >= self._limits.batch_rows * LARGE
                 self._in_flight += 1
+                self._requests_in_flight += len(batch)
                 self._large_in_flight += large
                 started = monotonic()
                 await self._write_batch(batch)
                 self._note_pace((monotonic() - started) / rows / self._in_flight, of_many=large)
                 self._large_in_flight -= large
                 self._in_flight -= 1
+                self._requests_in_flight -= len(batch)
             elif self._closing:
                 return
             else:

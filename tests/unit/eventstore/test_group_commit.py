@@ -232,6 +232,25 @@ async def test_another_writer_starts_only_when_enough_waits(pen: Pen) -> None:
     assert pen.written == list("abcde")
 
 
+async def test_another_writer_starts_only_with_a_batch_as_large_as_the_one_in_flight(pen: Pen) -> None:
+    async with opened(pen, Limits(worth_another_write=2), writers=2) as queue:
+        answers = submit(queue, *"abcd")
+        await until(lambda: pen.started == [[*"abcd"]])
+        answers += submit(queue, *"efg")
+        for _ in range(10):
+            await asyncio.sleep(0)  # time enough for a writer that should not start
+        assert pen.started == [[*"abcd"]]
+        answers += submit(queue, "h")
+        await until(lambda: pen.started == [[*"abcd"], [*"efgh"]])
+        pen.free.set()
+        await asyncio.gather(*answers)
+        pen.free.clear()
+        answers = submit(queue, *"ij")
+        await until(lambda: pen.started[2:] == [[*"ij"]])
+        answers += submit(queue, *"kl")
+        await until(lambda: pen.started[3:] == [[*"kl"]])
+
+
 @pytest.mark.parametrize(("rows", "alone"), [(49, False), (50, True)])
 async def test_while_a_large_batch_is_written_no_other_writer_starts(
     pen: Pen, rows: int, alone: bool
