@@ -7,12 +7,12 @@ from benchmarks.bodies import bodies, deliveries
 from benchmarks.ground import SMALL, Ground
 from benchmarks.load import Load, post
 
-CONNECTIONS = 64
+CONNECTIONS = 256
+"""As many as bring the peak; at half of it so many that a slow answer delays nothing else."""
+FEW = 64
 DELIVERING = 16
 """Connections that bring a hundred items at once."""
 ITEMS = 100
-PACED = 256
-"""Connections at half the peak: so many that a slow answer delays nothing else."""
 MOST_CALLBACKS = 12_000
 MOST_EVENTS = 50_000
 """More distinct ones a second than a machine of two cores can take."""
@@ -26,6 +26,11 @@ def callbacks(ground: Ground, workers: int, database: str = SMALL) -> tuple[floa
     if database == SMALL:
         ground.peak[workers] = load.rate
     return load.rate, load.p99_ms
+
+
+def callbacks_of_few(ground: Ground, workers: int) -> tuple[float]:
+    """Return how many callbacks of one item are answered a second where fewer callers wait for answers."""
+    return (_callbacks(ground, workers, SMALL, connections=FEW).rate,)
 
 
 def delivered(ground: Ground, workers: int, database: str = SMALL) -> tuple[float]:
@@ -65,10 +70,11 @@ def have_events(ground: Ground, count: int, workers: int = 1) -> None:
         post(ground.service(workers).port, made, ground.requests, 0, DELIVERING)
 
 
-def _callbacks(ground: Ground, workers: int, database: str, rate: float = 0) -> Load:
+def _callbacks(
+    ground: Ground, workers: int, database: str, rate: float = 0, connections: int = CONNECTIONS
+) -> Load:
     port = ground.service(workers, database).port
     made = bodies(int(ground.seconds * (rate * 1.1 + 100 if rate else MOST_CALLBACKS)), ground.seed())
-    connections = PACED if rate else CONNECTIONS
     ground.settle()
     with _recorded(ground, database, items=1) as told:
         told.append(post(port, made, ground.requests, ground.seconds, connections, rate))
@@ -93,6 +99,6 @@ def _recorded(ground: Ground, database: str, items: int) -> Iterator[list[Load]]
             [since],
         ).fetchall()
     (load,) = told
-    under_way = PACED
+    under_way = CONNECTIONS
     if not load.requests <= entries <= load.requests + under_way or events != entries * items or lacking:
         raise RuntimeError(f"{load}: {entries} entries, {events} events, {lacking} of them without a status")

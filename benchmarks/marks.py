@@ -92,6 +92,12 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             Mark(0.7, 1.0),
         ),
         Row(
+            "single-few",
+            "the same with a quarter of the callers (64)",
+            each("callbacks-few", "insert", of=workers[:1]),
+            None,
+        ),
+        Row(
             "hundred",
             "100-item deliveries, events a second ÷ `COPY`",
             each("events", "copy", of=workers),

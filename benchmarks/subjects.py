@@ -32,6 +32,7 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
     for n in workers:
         found += [
             Subject((f"callbacks-{n}", f"callbacks-p99-{n}"), partial(intake.callbacks, workers=n)),
+            Subject((f"callbacks-few-{n}",), partial(intake.callbacks_of_few, workers=n)),
             Subject((f"p99-{n}", f"p50-{n}", f"half-{n}"), partial(intake.at_half, workers=n)),
             Subject((f"slow-{n}",), partial(intake.slow_commits, workers=n)),
             Subject((f"events-{n}",), partial(intake.delivered, workers=n)),
