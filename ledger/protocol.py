@@ -124,7 +124,7 @@ class CallbackProtocol(HttpToolsProtocol):
         self._idle_since = 0.0
         """When the last answer was given, by the loop's clock."""
         self._idle: TimerHandle | None = None
-        """Looks after callbacks whether the connection is idle: one timer, not another for each answer."""
+        """Looks whether the connection is idle: one timer, where uvicorn sets another for each answer."""
         self._deadline: TimerHandle | None = None
         self._reading: TimerHandle | None = None
 
@@ -136,7 +136,6 @@ class CallbackProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()
         for timer in (self._deadline, self._reading, self._idle):
             if timer is not None:
                 timer.cancel()
@@ -253,17 +252,19 @@ class CallbackProtocol(HttpToolsProtocol):
             self._reading = None
 
     def on_response_complete(self) -> None:
-        """Do not let the last answer wait for its reader for ever."""
-        self._idle_since = self.loop.time()
+        """Go on with the next request, if it is here; no answer waits for its reader for ever."""
         if self._ends and not self.pipeline:
             self.transport.close()
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._leave()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that is idle."""
-        self._leave()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            if self.transport.is_closing():
+                self._leave()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
 
     def give_up(self) -> None:
         """Close a connection whose request has not come; with no answer, so that its sender tries again."""
@@ -355,13 +356,7 @@ class CallbackProtocol(HttpToolsProtocol):
         callback.response_complete = True
         if not callback.keep_alive:  # the service stops, or the supplier has said all
             self.transport.close()
-        if self.pipeline or self._ends or self.flow.read_paused or not callback.keep_alive:
-            self.on_response_complete()
-            return
-        self.server_state.total_requests += 1
-        self._idle_since = self.loop.time()
-        if self._idle is None:
-            self._idle = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
+        self.on_response_complete()
 
     def _write(self, answer: Answer, headers: Headers, *, keep_alive: bool) -> None:
         self.transport.write(
