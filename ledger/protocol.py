@@ -10,8 +10,9 @@ nobody may keep a connection waiting for ever. For a plain callback that costs a
 from asyncio import TimerHandle
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ingest.endpoint import PATH, Answer, CallbackEndpoint, Headers, as_sent
 from ingest.recorder import new_request_id, utc_now
@@ -113,6 +114,8 @@ class CallbackProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._endpoint: CallbackEndpoint | None = getattr(self.app, "callbacks", None)
         self._refusal = MALFORMED
+        self._under_way: RequestResponseCycle | Callback | None = None
+        """The request that is answered now, or was last; `cycle` is the one that came last."""
         self._lines = 0
         """Bytes that came since the last of a body, at least those of lines among them."""
         self._arrived = 0
@@ -134,8 +137,11 @@ class CallbackProtocol(HttpToolsProtocol):
         self._expect_the_rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines."""
+        """Forget the deadlines, and have nobody answer to a connection that is gone."""
         super().connection_lost(exc)
+        if self._under_way is not None and not self._under_way.response_complete:
+            self._under_way.disconnected = True
+            self._under_way.message_event.set()
         for timer in (self._deadline, self._reading, self._idle):
             if timer is not None:
                 timer.cancel()
@@ -159,8 +165,10 @@ class CallbackProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]  # what asyncio asks for
         """Return whether to stay open: whoever has said all may still listen to the answer."""
         cycle = self.cycle
-        if cycle is None or cycle.more_body or cycle.response_complete:
+        if cycle is None or cycle.response_complete:
             return False
+        if cycle.more_body:
+            return self._end_with_those_before()
         cycle.keep_alive = False
         return True
 
@@ -169,7 +177,8 @@ class CallbackProtocol(HttpToolsProtocol):
         if self._lines > MOST_LINES or len(self.headers) > MOST_FIELDS:
             self._refuse_too_many_lines()
         if self.url == _PATH and self._endpoint is not None and self._is_plain_post(self._endpoint):
-            self.cycle = Callback(self)  # type: ignore[assignment]  # as much of one as uvicorn needs
+            self._under_way = callback = Callback(self)
+            self.cycle = callback  # type: ignore[assignment]  # as much of one as uvicorn needs
             return
         if len(self.pipeline) >= MOST_PIPELINED:
             raise Refused
@@ -225,9 +234,7 @@ class CallbackProtocol(HttpToolsProtocol):
                 cycle.keep_alive = False
                 self.transport.pause_reading()
                 return
-            if self.pipeline:  # so they are where this is the last of several
-                self.pipeline.popleft()
-                self._ends = True
+            if self._end_with_those_before():
                 self.transport.pause_reading()
                 return
             cycle.disconnected = True  # whoever answers it already is not heard
@@ -274,6 +281,18 @@ class CallbackProtocol(HttpToolsProtocol):
             self._expect_the_rest()
         else:
             self._leave()
+
+    def _end_with_those_before(self) -> bool:
+        """Give up what came last; return whether whole requests before it are to be answered."""
+        if not self.pipeline:
+            return False
+        self.pipeline.popleft()
+        self._ends = True
+        return True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _tell_asgi(self) -> None:
         """Make the scope that uvicorn makes where a request begins."""

@@ -1,7 +1,7 @@
 """Strangers' connections: no request is read as two, none waits for ever, none costs more than its share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
 import psycopg
@@ -165,6 +165,55 @@ async def test_who_answers_a_request_that_turns_out_broken_is_not_heard(
             await connection.send(BROKEN_CHUNK)
             assert len(await connection.answers()) == 1
     assert "Exception in ASGI application" not in capfd.readouterr().err
+
+
+@pytest.fixture
+async def held_up(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """What keeps callbacks waiting for their commit until it is rolled back."""
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
+        yield other
+
+
+WAYS = pytest.mark.parametrize("way", [request, chunked], ids=["short way", "long way"])
+
+
+@WAYS
+async def test_who_answers_a_connection_that_is_gone_is_not_heard(
+    server: uvicorn.Server,
+    database_url: str,
+    held_up: psycopg.AsyncConnection,
+    capfd: pytest.CaptureFixture[str],
+    way: Callable[[bytes], bytes],
+) -> None:
+    async with Connection(server) as connection:
+        await connection.send(way(callback("one")) + HEALTH)
+        the_connection(server).transport.abort()  # as where what was answered before is not read
+        assert await connection.answers() == []
+    await held_up.rollback()
+    async with Connection(server) as connection:
+        await connection.send(request(callback("two")))
+        assert (await connection.answer())[0] == OK
+    assert recorded(database_url) == ["one", "two"]
+    told = capfd.readouterr().err
+    assert "Exception in ASGI application" not in told
+    assert "answer.untold" not in told
+
+
+@WAYS
+async def test_whole_requests_before_half_a_one_are_answered_to_who_says_no_more(
+    server: uvicorn.Server,
+    database_url: str,
+    held_up: psycopg.AsyncConnection,
+    way: Callable[[bytes], bytes],
+) -> None:
+    async with Connection(server) as connection:
+        await connection.send(way(callback("one")) + HEALTH + request(callback("half"))[:-1])
+        connection.writer.write_eof()
+        await asyncio.sleep(0.1)
+        await held_up.rollback()
+        assert await connection.answers() == [200, 200]
+    assert recorded(database_url) == ["one"]
 
 
 # Bounds
