@@ -8,7 +8,8 @@ from benchmarks.intake import have_events
 from benchmarks.load import get
 from benchmarks.service import CLIENT_KEY
 
-CONNECTIONS = 32
+CONNECTIONS = 64
+"""As many as the constant beside it is asked by."""
 PAGE = 1_000
 PAGES = 40
 """Pages at least, of which the processor time is the mean."""
