@@ -21,6 +21,11 @@ async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
     task = asyncio.create_task(survives_errors())
     await asyncio.sleep(0)
     await end(task, again=0.01)
+    ended = task.done()
+    while not task.done():  # or the loop would wait for it
+        task.cancel()
+        await asyncio.sleep(0)
+    assert ended
     assert task.cancelled()
     assert lost == 2
 
