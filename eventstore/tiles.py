@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from eventstore import merkle
+from eventstore.arrays import Bigint, Bytea
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
 
@@ -19,6 +20,9 @@ HEIGHT = 8
 
 WIDTH = 1 << HEIGHT
 """Hashes in a full tile."""
+
+TOGETHER = 32
+"""Tiles, of 8 KiB each, that are kept by one statement: after a long pause of the sealer there may be many."""
 
 
 class LogInconsistent(LedgerError):
@@ -48,16 +52,17 @@ async def keep_full(connection: AsyncConnection[Any], old: int, new: int) -> Non
     """Keep the tiles that became full when the log grew from `old` to `new` leaves, which are there."""
     level = 0
     while (full := new >> HEIGHT) > (known := old >> HEIGHT):
-        for index in range(known, full):
-            # One by one: after a long pause of the sealer there may be many, and they are 8 KiB each.
-            hashes = (await read_tiles(connection, [(level, index)]))[level, index]
+        for first in range(known, full, TOGETHER):
+            indexes = range(first, min(first + TOGETHER, full))
+            read = await read_tiles(connection, [(level, index) for index in indexes])
+            hashes = [read[level, index] for index in indexes]
             await connection.execute(
-                statement("eventstore", "tile"),
+                statement("eventstore", "tiles"),
                 {
                     "level": level,
-                    "index": index,
-                    "root": merkle.perfect_root(hashes),
-                    "hashes": b"".join(hashes),
+                    "index": Bigint(indexes),
+                    "root": Bytea([merkle.perfect_root(one) for one in hashes]),
+                    "hashes": Bytea([b"".join(one) for one in hashes]),
                 },
             )
         level, old, new = level + 1, known, full
@@ -68,7 +73,8 @@ async def read_tiles(
 ) -> dict[tuple[int, int], list[bytes]]:
     """Return the hashes of tiles by their (level, index), as many as there are."""
     places = list(wanted)
-    cursor = await connection.execute(
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(
         statement("eventstore", "tile_hashes"),
         {"levels": [level for level, _ in places], "indexes": [index for _, index in places]},
     )

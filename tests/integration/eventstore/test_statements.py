@@ -108,6 +108,20 @@ def test_the_service_may_not_settle(connection: psycopg.Connection, file: str) -
         prepare(connection, SERVICE_ROLE, text_of(file))
 
 
+def test_what_a_leaf_says_is_written_into_the_seal(connection: psycopg.Connection) -> None:
+    """PostgreSQL calls a function for every leaf where it may not write it into the query: half of a seal."""
+    connection.execute(f"SET ROLE {SERVICE_ROLE}")
+    connection.pgconn.prepare(b"sealing", Numbered(statement("eventstore", "seal")).text)
+    plan: list[tuple[str]] = connection.execute(
+        "EXPLAIN (VERBOSE) EXECUTE sealing (NULL, NULL, NULL, NULL, NULL)"
+    ).fetchall()
+    connection.execute("DEALLOCATE sealing")
+    told = "\n".join(line for (line,) in plan)
+    assert "sha256(" in told and "convert_to(" in told
+    assert "leaf_field(" not in told
+    assert "leaf_content(" not in told
+
+
 def test_every_projected_tables_fold_is_a_part_of_the_append() -> None:
     """A file that inserts is a fold, and every fold is registered."""
     folding = {file for file in FILES if "INSERT INTO" in statement(*file.split("/")).partition("(")[0]}

@@ -1,0 +1,1 @@
+ALTER FUNCTION leaf_field(text) IMMUTABLE;
