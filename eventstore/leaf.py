@@ -1,7 +1,7 @@
 """What a leaf of the Merkle tree says of an entry, byte for byte. Pure.
 
-The database makes leaves, with the functions of migration 0007; this is the same in Python, held to them by a
-test, for whoever reads Python and for proofs.
+The database makes leaves, with functions that the migrations made; this is the same in Python, held to them
+by a test, for whoever reads Python and for proofs.
 
 A *field* is the byte 0x01, the length of the value in 4 bytes, and the value; one that is absent is the
 byte 0x00. Numbers are big-endian. The *commitment* is SHA-256 over `COMMITMENT` and the fields salt, body,

@@ -22,7 +22,7 @@ WIDTH = 1 << HEIGHT
 """Hashes in a full tile."""
 
 TOGETHER = 32
-"""Tiles, of 8 KiB each, that are kept by one statement: after a long pause of the sealer there may be many."""
+"""Tiles, of 8 KiB each, that one statement keeps: after a long pause of the sealer there may be many."""
 
 
 class LogInconsistent(LedgerError):
