@@ -13,7 +13,7 @@ FEW = 64
 DELIVERING = 16
 """Connections that bring a hundred items at once."""
 ITEMS = 100
-MOST_CALLBACKS = 12_000
+MOST_CALLBACKS = 20_000
 MOST_EVENTS = 50_000
 """More distinct ones a second than a machine of two cores can take."""
 SLOW_COMMIT = 3_000

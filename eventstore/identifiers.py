@@ -5,11 +5,13 @@ from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_FIXED = 0x7 << 76 | 0x2 << 62
+_FREE = ~(0xF << 76 | 0x3 << 62)
+# Of 128 bits: those that name the version and the variant, and the others.
+
 
 def time_ordered_uuid(moment: datetime, randomness: bytes) -> UUID:
     """Return a UUIDv7 of `moment` (milliseconds) and ten bytes of randomness."""
     since = moment - _EPOCH
     milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    value = int.from_bytes(milliseconds.to_bytes(6, "big") + randomness, "big")
-    value &= ~(0xF << 76) & ~(0x3 << 62)
-    return UUID(int=value | (0x7 << 76) | (0x2 << 62))
+    return UUID(int=(milliseconds << 80 | int.from_bytes(randomness, "big")) & _FREE | _FIXED)

@@ -13,12 +13,14 @@ blanked entry's leaf is as it was.
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
 COMMITMENT = b"status-ledger/commitment@v1\n"
 CONTENT = b"status-ledger/leaf@v1\n"
 
+_MARK = Struct(">BI").pack
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,8 +44,8 @@ def commitment(
     salt: bytes | None, body: bytes | None, signature: bytes | None, rejection: str | None
 ) -> bytes:
     """Return the 32 bytes that stand for what an erasure blanks."""
-    fields = (salt, body, signature, _text(rejection))
-    return sha256(COMMITMENT + b"".join(map(_field, fields))).digest()
+    told = (COMMITMENT, _field(salt), _field(body), _field(signature), _field(_text(rejection)))
+    return sha256(b"".join(told)).digest()
 
 
 def content(leaf: Leaf) -> bytes:
@@ -63,7 +65,7 @@ def content(leaf: Leaf) -> bytes:
 
 
 def _field(value: bytes | None) -> bytes:
-    return b"\x00" if value is None else b"\x01" + len(value).to_bytes(4, "big") + value
+    return b"\x00" if value is None else _MARK(1, len(value)) + value
 
 
 def _text(value: str | None) -> bytes | None:

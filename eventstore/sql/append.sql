@@ -3,16 +3,19 @@
 -- earlier run had already committed, an item that repeats an event, an item in conflict with another event
 -- of its key, an item of a message that was erased. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
 WITH offered AS (
-    SELECT *
-    FROM unnest(
-        %(entry_id)b::uuid[], %(kind)b::text[], %(client_id)b::text[], %(received_at)b::timestamptz[],
-        %(body)b::bytea[], %(signature)b::bytea[], %(secret_id)b::text[], %(rules)b::integer[],
-        %(rejection)b::text[], %(replays)b::uuid[], %(salt)b::bytea[],
-        %(commitment)b::bytea[]
-    ) AS entry (
-        entry_id, kind, client_id, received_at, body, signature, secret_id, rules, rejection, replays, salt,
-        commitment
-    )
+    SELECT
+        unnest(%(entry_id)b::uuid[]) AS entry_id,
+        unnest(%(kind)b::text[]) AS kind,
+        unnest(%(client_id)b::text[]) AS client_id,
+        unnest(%(received_at)b::timestamptz[]) AS received_at,
+        unnest(%(body)b::bytea[]) AS body,
+        unnest(%(signature)b::bytea[]) AS signature,
+        unnest(%(secret_id)b::text[]) AS secret_id,
+        unnest(%(rules)b::integer[]) AS rules,
+        unnest(%(rejection)b::text[]) AS rejection,
+        unnest(%(replays)b::uuid[]) AS replays,
+        unnest(%(salt)b::bytea[]) AS salt,
+        unnest(%(commitment)b::bytea[]) AS commitment
 ),
 of_erased AS ( -- items of erased messages: no event where the entry has no other, and no content in the entry
     SELECT entry_id, item, erased, bool_and(erased) OVER (PARTITION BY entry_id) AS alone
@@ -45,18 +48,28 @@ already AS ( -- committed by an earlier run of this append, whose answer was los
 ),
 stated AS (
     SELECT *
-    FROM unnest(
-        %(event_entry_id)b::uuid[], %(item)b::integer[], %(idempotency_key)b::text[], %(digest)b::bytea[],
-        %(content_hash)b::bigint[], %(event_type)b::text[], %(message_id)b::text[],
-        %(message_reference)b::text[], %(channel)b::text[], %(message_status)b::text[],
-        %(channel_status)b::text[], %(supplier_status)b::text[], %(message_failure_code)b::text[],
-        %(channel_failure_code)b::text[], %(cascade_type)b::text[], %(cascade_order)b::integer[],
-        %(retry_count)b::integer[], %(occurred_at)b::timestamptz[], %(effective_at)b::timestamptz[]
-    ) AS event (
-        entry_id, item, idempotency_key, digest, content_hash, event_type, message_id, message_reference,
-        channel, message_status, channel_status, supplier_status, message_failure_code, channel_failure_code,
-        cascade_type, cascade_order, retry_count, occurred_at, effective_at
-    )
+    FROM (
+        SELECT
+            unnest(%(event_entry_id)b::uuid[]) AS entry_id,
+            unnest(%(item)b::integer[]) AS item,
+            unnest(%(idempotency_key)b::text[]) AS idempotency_key,
+            unnest(%(digest)b::bytea[]) AS digest,
+            unnest(%(content_hash)b::bigint[]) AS content_hash,
+            unnest(%(event_type)b::text[]) AS event_type,
+            unnest(%(message_id)b::text[]) AS message_id,
+            unnest(%(message_reference)b::text[]) AS message_reference,
+            unnest(%(channel)b::text[]) AS channel,
+            unnest(%(message_status)b::text[]) AS message_status,
+            unnest(%(channel_status)b::text[]) AS channel_status,
+            unnest(%(supplier_status)b::text[]) AS supplier_status,
+            unnest(%(message_failure_code)b::text[]) AS message_failure_code,
+            unnest(%(channel_failure_code)b::text[]) AS channel_failure_code,
+            unnest(%(cascade_type)b::text[]) AS cascade_type,
+            unnest(%(cascade_order)b::integer[]) AS cascade_order,
+            unnest(%(retry_count)b::integer[]) AS retry_count,
+            unnest(%(occurred_at)b::timestamptz[]) AS occurred_at,
+            unnest(%(effective_at)b::timestamptz[]) AS effective_at
+    ) AS event
     WHERE entry_id NOT IN (SELECT entry_id FROM already)
       AND entry_id NOT IN (SELECT entry_id FROM of_erased WHERE alone)
 ),

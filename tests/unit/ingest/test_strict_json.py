@@ -180,7 +180,15 @@ def test_nesting_is_taken_to_the_limit_and_no_further(opening: str, closing: str
         return (opening * depth + "1" + closing * depth).encode()
 
     parse(nested(MAX_DEPTH))
-    assert refusal(nested(MAX_DEPTH + 1)) == "nesting deeper than 32"
+    for depth in (
+        MAX_DEPTH + 1,
+        254,
+        255,
+        1024,
+        1025,
+        100_000,
+    ):  # on either side of what orjson writes and reads
+        assert refusal(nested(depth)) == "nesting deeper than 32"
 
 
 def test_brackets_in_text_nest_nothing() -> None:
