@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from ingest.signature import SigningSecrets
+from ledger.simulator.plan import ksuid
 
 LIFECYCLE = (
     ("nhsapp", "created", "created"),
@@ -38,9 +39,13 @@ def deliveries(count: int, size: int, seed: int) -> Iterator[bytes]:
 def items(count: int, seed: int) -> Iterator[bytes]:
     """Yield `count` items, in the order of the lifecycle of interleaved messages."""
     chance = random.Random(seed)  # noqa: S311 - a reproducible load, no secret
-    start = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(seconds=seed)
+    start = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(milliseconds=seed)
     for first in range(0, count, GROUP * len(LIFECYCLE)):
-        names = [(_ksuid(chance), str(uuid.UUID(int=chance.getrandbits(128)))) for _ in range(GROUP)]
+        born_at = start + timedelta(milliseconds=first)
+        names = [
+            (ksuid(born_at, chance.randbytes(16)), str(uuid.UUID(int=chance.getrandbits(128))))
+            for _ in range(GROUP)
+        ]
         for step, statuses in enumerate(LIFECYCLE):
             for place, (message_id, reference) in enumerate(names):
                 if first + step * GROUP + place >= count:
@@ -48,11 +53,6 @@ def items(count: int, seed: int) -> Iterator[bytes]:
                 told_at = start + timedelta(milliseconds=first + step * 1000 + place)
                 key = f"{chance.getrandbits(256):064x}"
                 yield _item(message_id, reference, statuses, told_at, key)
-
-
-def _ksuid(chance: random.Random) -> str:
-    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-    return "".join(chance.choices(alphabet, k=27))
 
 
 def _item(

@@ -17,7 +17,7 @@ from ledger.embedded import EmbeddedPostgres
 from ledger.migration import migrate
 
 SETTINGS = {
-    "shared_buffers": "2GB",
+    "shared_buffers": "6GB",
     "max_wal_size": "16GB",
     "checkpoint_timeout": "15min",
 }
