@@ -14,6 +14,8 @@ from tests.support.supplier import body, delivered, signed
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
+HEALTH = b"GET /api/healthcheck HTTP/1.1\r\nHost: ledger\r\n\r\n"
+
 
 @asynccontextmanager
 async def listening(app: StatusLedger) -> AsyncIterator[uvicorn.Server]:
@@ -93,3 +95,32 @@ def callback(key: str, **said: str) -> bytes:
 def recorded(url: str) -> list[object]:
     """Return the idempotency keys of all events."""
     return [key for (key,) in execute(url, "SELECT idempotency_key FROM events ORDER BY 1")]
+
+
+def chunked(
+    content: bytes,
+    *,
+    coding: str = "chunked",
+    size: bytes = b"%x",
+    last: bytes = b"0\r\n\r\n",
+    without: str = "",
+) -> bytes:
+    """Return a callback whose body is one chunk, of this coding, with this size and this end."""
+    head = request(content).partition(b"\r\n\r\n")[0]
+    head = head.replace(b"Content-Length: %d" % len(content), f"Transfer-Encoding: {coding}".encode())
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(without.encode() or b" "))
+    size = size % len(content) if b"%" in size else size
+    return head + b"\r\n\r\n" + size + b"\r\n" + content + b"\r\n" + last
+
+
+def with_lines(*lines: bytes) -> bytes:
+    """Return a callback whose head has these lines too, and whose body is a request of its own."""
+    head, _, content = request(request(callback("hidden"))).partition(b"\r\n\r\n")
+    return head + b"".join(b"\r\n" + line for line in lines) + b"\r\n\r\n" + content
+
+
+def the_connection(server: uvicorn.Server) -> CallbackProtocol:
+    """Return the server's side of the one connection that there is."""
+    (connection,) = server.server_state.connections
+    assert isinstance(connection, CallbackProtocol)
+    return connection
