@@ -60,7 +60,7 @@ def _large(
     measure: Callable[[Ground, int, str], tuple[float, ...]], ground: Ground, workers: int
 ) -> tuple[float, ...]:
     """Measure on the large ledger."""
-    return measure(ground, workers, large.filled(ground))
+    return measure(ground, workers, large.in_use(ground, workers))
 
 
 def needed(figures: set[str], all_: Sequence[Subject]) -> list[Subject]:
