@@ -48,6 +48,8 @@ class Scale(NamedTuple):
     """Sealed entries of which some are proven."""
     messages: int = 4_800_000
     """Of the large ledger, with 4.2 events each."""
+    warm_up: float = 120.0
+    """Seconds of load before the large ledger is measured."""
 
 
 class Ground:
@@ -61,7 +63,7 @@ class Ground:
         self.peak: dict[int, float] = {}
         """Callbacks a second as they were measured last, by the number of workers."""
         self.checkpointed = True
-        """Whether PostgreSQL logs pages whole where they are touched first: nothing was, since a checkpoint."""
+        """Whether nothing was measured since the last checkpoint that would tell of a ledger in use."""
         self._postgres = postgres
         self._databases: dict[str, str] = {}
         self._serving: tuple[tuple[str, int], Service, ExitStack] | None = None

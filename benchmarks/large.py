@@ -16,12 +16,8 @@ from ledger.migration import migrate
 from projections.projection import CURRENT_STATUS
 from projections.rebuild import rebuild
 
-
-WARM_UP = 60.0
-"""Seconds of load before the large ledger is measured."""
-
 RANDOM = ("events_pkey", "message_status_reference_idx", "registrations_reference_idx")
-"""The indexes of which an append touches any page: idempotency keys and references are random, all else is new."""
+"""The indexes of which an append touches any page: idempotency keys and references are random."""
 
 WARM = "SELECT sum(benchmark.pg_prewarm(name::regclass)) FROM unnest(%s::text[]) AS name"
 
@@ -36,13 +32,13 @@ def in_use(ground: Ground, workers: int) -> str:
     """Return the name of the large database as it is where it was served for a while.
 
     After a checkpoint PostgreSQL logs every page whole that is touched for the first time. In a small ledger
-    that is over at once; the pages of 20 million random keys take a minute of full load, of the five to fifteen
+    that is over at once; the pages of 20 million random keys take two minutes of full load, of the fifteen
     until the next checkpoint.
     """
     name = filled(ground)
     ground.service(workers, name)
     if ground.checkpointed:
-        for _ in range(math.ceil(WARM_UP / ground.seconds)):
+        for _ in range(math.ceil(ground.scale.warm_up / ground.seconds)):
             callbacks(ground, workers, name)
         ground.checkpointed = False
     return name

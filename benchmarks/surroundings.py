@@ -35,7 +35,7 @@ def surroundings(ground: Ground) -> dict[str, Any]:
             "file_system": filesystem(ground.folder),
         },
         "versions": {
-            "python": f"{platform.python_version()} ({platform.python_build()[1]}, {platform.python_compiler()})",
+            "python": f"{platform.python_version()}, built {platform.python_build()[1]}",
             "postgresql": postgres,
             "libpq": psycopg.pq.version(),
             **{name: version(name) for name in PACKAGES},

@@ -15,7 +15,7 @@ from benchmarks.outcome import names, ratios
 from benchmarks.subjects import measure, needed, subjects
 
 ROWS = rows([1], full=True)
-TINY = Scale(stored=1_200, callbacks=1_200, proven=2_000, messages=2_000)
+TINY = Scale(stored=1_200, callbacks=1_200, proven=2_000, messages=2_000, warm_up=0)
 
 pytestmark = pytest.mark.slow
 
