@@ -48,7 +48,7 @@ class Scale(NamedTuple):
     """Sealed entries of which some are proven."""
     messages: int = 4_800_000
     """Of the large ledger, with 4.2 events each."""
-    warm_up: float = 120.0
+    warm_up: float = 60.0
     """Seconds of load before the large ledger is measured."""
 
 

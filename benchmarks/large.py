@@ -32,8 +32,7 @@ def in_use(ground: Ground, workers: int) -> str:
     """Return the name of the large database as it is where it was served for a while.
 
     After a checkpoint PostgreSQL logs every page whole that is touched for the first time. In a small ledger
-    that is over at once; the pages of 20 million random keys take two minutes of full load, of the fifteen
-    until the next checkpoint.
+    that is over at once; most pages of 20 million random keys take a minute of full load.
     """
     name = filled(ground)
     ground.service(workers, name)
