@@ -150,6 +150,6 @@ async def _seal(url: str, sealed: Callable[[int], None]) -> None:
     async with Database(url, connections=1) as database:
         more = True
         while more:
-            done = await sealer.seal(database, most=SEALED_AT_ONCE)
+            done = await sealer.seal(database, resumed=True, most=SEALED_AT_ONCE)
             sealed(done.entries)
             more = done.more

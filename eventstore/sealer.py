@@ -7,10 +7,12 @@ when that has ended; one that was rolled back never; nothing is skipped, and not
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from secrets import token_hex
 from typing import NamedTuple
 
 import structlog
+from psycopg.errors import UniqueViolation
 
 from eventstore import tiles
 from eventstore.database import Database, LedgerConnection
@@ -24,6 +26,9 @@ MOST = 20_000
 
 LATE = timedelta(minutes=1)
 """An entry that was recorded longer ago when it is sealed, is worth a warning."""
+
+HAS_LEAF = "leaves_entry_id_key"
+"""The constraint that an entry has one leaf."""
 
 _FIRST, _LAST = "0", str(2**64 - 1)
 """Below and above every transaction id."""
@@ -50,21 +55,32 @@ def new_incarnation() -> str:
     return token_hex(8)
 
 
-async def seal(database: Database, *, everything: bool = False, most: int = MOST) -> Sealed:
+async def seal(
+    database: Database, *, everything: bool = False, resumed: bool = False, most: int = MOST
+) -> Sealed:
     """Seal what is new, in one transaction.
 
     `everything` looks at all entries and not only at those that the last snapshot did not see, and makes this
-    server the sealer's: after a restore transaction ids mean nothing. Raises `ServerChanged` otherwise where
-    the server is another one, `OvertakenSealer` or what `durable.committed` does.
+    server the sealer's: after a restore transaction ids mean nothing. What the last snapshot did not see has
+    no leaf, unless the last seal stopped half-way (`resumed`), or a restored entry bears the id of a
+    transaction that has only come now: then its key says so, and each entry is asked for its leaf. Raises
+    `ServerChanged` where the server is another one and not everything is looked at, `OvertakenSealer` or what
+    `durable.committed` does.
     """
 
-    async def work(connection: LedgerConnection) -> Sealed:
+    async def work(connection: LedgerConnection, *, trusting: bool = False) -> Sealed:
         async with connection.transaction():
             state = await hold(connection)
             if state.elsewhere and not everything:
                 raise ServerChanged(f"{state.system_identifier_here}, timeline {state.timeline_here}")
-            return await _seal(connection, state, everything=everything, most=most)
+            return await _seal(connection, state, everything=everything, trusting=trusting, most=most)
 
+    if not everything and not resumed:
+        try:
+            return await committed(database, partial(work, trusting=True))
+        except UniqueViolation as known:
+            if known.diag.constraint_name != HAS_LEAF:
+                raise
     return await committed(database, work)
 
 
@@ -92,13 +108,16 @@ async def sweep(database: Database, *, every: timedelta) -> int:
     return missed
 
 
-async def _seal(connection: LedgerConnection, state: State, *, everything: bool, most: int) -> Sealed:
+async def _seal(
+    connection: LedgerConnection, state: State, *, everything: bool, trusting: bool, most: int
+) -> Sealed:
     cursor = await connection.execute(
         statement("eventstore", "seal"),
         {
             "since": _FIRST if everything or state.xmax is None else state.xmax,
             "below": _LAST if everything or state.xmax is None else None,
             "open": state.open or [],
+            "trusting": trusting,
             "size": state.size,
             "most": most,
         },

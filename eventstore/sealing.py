@@ -123,12 +123,12 @@ class Sealing:
 
     async def _seal(self, *, everything: bool = False) -> int:
         """Seal in transactions of a bounded size until nothing is left."""
-        sealed = 0
-        while True:
-            done = await sealer.seal(self._database, everything=everything)
+        done = await sealer.seal(self._database, everything=everything)
+        sealed = done.entries
+        while done.more:
+            done = await sealer.seal(self._database, everything=everything, resumed=True)
             sealed += done.entries
-            if not done.more:
-                return sealed
+        return sealed
 
 
 async def _renew(connection: LedgerConnection) -> None:

@@ -197,7 +197,7 @@ async def test_a_sealer_that_was_overtaken_changes_nothing(
         write(writer)
         writer.commit()
         with pytest.raises(errors.UniqueViolation):
-            await sealer._seal(paused, before, everything=True, most=10)  # noqa: SLF001 - what it would go on with
+            await sealer._seal(paused, before, everything=True, trusting=False, most=10)  # noqa: SLF001 - what it would go on with
     assert len(leaves(database_url)) == 2
 
 

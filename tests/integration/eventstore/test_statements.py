@@ -113,7 +113,7 @@ def test_what_a_leaf_says_is_written_into_the_seal(connection: psycopg.Connectio
     connection.execute(f"SET ROLE {SERVICE_ROLE}")
     connection.pgconn.prepare(b"sealing", Numbered(statement("eventstore", "seal")).text)
     plan: list[tuple[str]] = connection.execute(
-        "EXPLAIN (VERBOSE) EXECUTE sealing (NULL, NULL, NULL, NULL, NULL)"
+        "EXPLAIN (VERBOSE) EXECUTE sealing (NULL, NULL, NULL, NULL, NULL, NULL)"
     ).fetchall()
     connection.execute("DEALLOCATE sealing")
     told = "\n".join(line for (line,) in plan)
