@@ -23,8 +23,8 @@ SETTINGS = {
 }
 """What the server is told beyond PostgreSQL's defaults; commits are durable."""
 
-UNSEALED = "unsealed"
-"""The database whose service seals nothing."""
+SEALED, UNSEALED = "sealed", "unsealed"
+"""Two databases of the same loads: the service of the second seals nothing."""
 
 SEALING_KEY = "benchmark-sealing-key-of-32-characters"
 TEMPORARY = Path("/var/tmp")  # noqa: S108 - a folder of our own in it; /tmp is in memory on some systems

@@ -64,6 +64,7 @@ UNITS = {
     "rebuild": "events/s",
     "rss": "MB",
     "slow": "callbacks/s",
+    "sealed": "callbacks/s",
     "unsealed": "callbacks/s",
 }
 """Units of figures, by the first word of their names."""
@@ -168,7 +169,7 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
         Row(
             "sealing",
             "single-item rate while entries are sealed ÷ while none are",
-            each("callbacks", "unsealed-{n}"),
+            each("sealed", "unsealed-{n}"),
             Mark(0.95, 0.98),
             full=True,
         ),

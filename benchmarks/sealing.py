@@ -8,7 +8,7 @@ from functools import partial
 
 import psycopg
 
-from benchmarks.ground import UNSEALED, Ground
+from benchmarks.ground import SEALED, UNSEALED, Ground
 from benchmarks.intake import callbacks
 from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
@@ -41,6 +41,14 @@ FILL = """
         convert_to(repeat('x', 500) || number, 'UTF8')
     FROM generate_series(1, %s) AS number
 """
+
+
+def sealed(ground: Ground, workers: int) -> tuple[float]:
+    """Return how many callbacks of one item are answered a second while they are sealed.
+
+    On a ledger of its own, with as much behind it as the one that is not sealed.
+    """
+    return (callbacks(ground, workers, SEALED)[0],)
 
 
 def unsealed(ground: Ground, workers: int) -> tuple[float]:
