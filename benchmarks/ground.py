@@ -62,6 +62,8 @@ class Ground:
         self.seconds = seconds
         self.peak: dict[int, float] = {}
         """Callbacks a second as they were measured last, by the number of workers."""
+        self.just_started = False
+        """Whether the service has answered nothing yet."""
         self.checkpointed = True
         """Whether nothing was measured since the last checkpoint that would tell of a ledger in use."""
         self._postgres = postgres
@@ -129,6 +131,7 @@ class Ground:
             if database == UNSEALED:
                 settings["SEAL_EVERY"] = "0"
             self._serving = asked, parts.enter_context(running(url, workers, **settings)), parts
+            self.just_started = True
         return self._serving[1]
 
     def stop(self) -> None:

@@ -16,6 +16,8 @@ ITEMS = 100
 MOST_CALLBACKS = 20_000
 MOST_EVENTS = 50_000
 """More distinct ones a second than a machine of two cores can take."""
+WARM_UP = 1.0
+"""Seconds of load that a service answers before it is measured for the first time."""
 SLOW_COMMIT = 3_000
 """Microseconds that each commit takes longer."""
 
@@ -35,7 +37,7 @@ def callbacks_of_few(ground: Ground, workers: int) -> tuple[float]:
 
 def delivered(ground: Ground, workers: int, database: str = SMALL) -> tuple[float]:
     """Return how many events a second arrive in callbacks of a hundred items."""
-    port = ground.service(workers, database).port
+    port = _warm(ground, workers, database)
     made = deliveries(int(ground.seconds * MOST_EVENTS) // ITEMS, ITEMS, ground.seed())
     ground.settle()
     with _recorded(ground, database, ITEMS) as told:
@@ -73,12 +75,22 @@ def have_events(ground: Ground, count: int, workers: int = 1) -> None:
 def _callbacks(
     ground: Ground, workers: int, database: str, rate: float = 0, connections: int = CONNECTIONS
 ) -> Load:
-    port = ground.service(workers, database).port
+    port = _warm(ground, workers, database)
     made = bodies(int(ground.seconds * (rate * 1.1 + 100 if rate else MOST_CALLBACKS)), ground.seed())
     ground.settle()
     with _recorded(ground, database, items=1) as told:
         told.append(post(port, made, ground.requests, ground.seconds, connections, rate))
     return told[0]
+
+
+def _warm(ground: Ground, workers: int, database: str) -> int:
+    """Return the port of a service that has its connections and its statements."""
+    port = ground.service(workers, database).port
+    if ground.just_started:
+        made = bodies(int(WARM_UP * MOST_CALLBACKS), ground.seed())
+        post(port, made, ground.requests, WARM_UP, CONNECTIONS)
+        ground.just_started = False
+    return port
 
 
 @contextmanager
