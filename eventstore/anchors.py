@@ -49,6 +49,8 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """Take the folder; it is made with the first anchor."""
         self._path = path
+        self._durable: set[Path] = set()
+        """The folders whose own names are on disk for certain."""
 
     def __str__(self) -> str:
         """Name the folder."""
@@ -97,8 +99,7 @@ class Folder:
             return []
         return sorted(place for place in folder.iterdir() if re.fullmatch(r"[0-9]{20}", place.name))
 
-    @staticmethod
-    def _write(place: Path, note: str) -> None:
+    def _write(self, place: Path, note: str) -> None:
         descriptor, name = tempfile.mkstemp(prefix="new-", dir=place.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -112,8 +113,11 @@ class Folder:
                 return  # another process was faster: who called compares
         finally:
             Path(name).unlink()
-        for folder in (place.parent, place.parent.parent, place.parent.parent.parent):
-            _sync(folder)
+        _sync(place.parent)
+        if place.parent not in self._durable:
+            _sync(place.parent.parent)
+            _sync(place.parent.parent.parent)
+            self._durable.add(place.parent)
 
 
 def named(log: str) -> str:
