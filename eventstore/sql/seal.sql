@@ -5,14 +5,23 @@
 -- Values of the earlier snapshot are parameters: joined as a row they would turn the index condition into a filter.
 -- Candidates that have a leaf all the same (see `sealer.seal`) are left out where `trusting` is false. OFFSET 0 has
 -- each leaf looked up by its key, for the planner would otherwise read all leaves as long as there are not very many.
--- Bodies are hashed before anything is sorted, for to sort them costs more.
+-- Leaves are hashed before they are sorted: all that is sorted are times, ids and hashes.
 -- Returns the snapshot, how many entries were sealed, and when the first of them was recorded.
 WITH fresh AS MATERIALIZED (
     SELECT
-        entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays,
-        coalesce(commitment, entry_commitment(salt, body, signature, rejection)) AS commitment
+        entry_id,
+        recorded_at,
+        commitment,
+        sha256(
+            '\x00'::bytea
+            || leaf_content(
+                entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays, commitment
+            )
+        ) AS hash
     FROM (
-        SELECT *
+        SELECT
+            entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays,
+            coalesce(commitment, entry_commitment(salt, body, signature, rejection)) AS commitment
         FROM entries
         WHERE (
                 transaction_id >= %(since)s::xid8
@@ -23,22 +32,13 @@ WITH fresh AS MATERIALIZED (
                 %(trusting)s::boolean
                 OR NOT EXISTS (SELECT FROM leaves WHERE leaves.entry_id = entries.entry_id OFFSET 0)
             )
-        LIMIT %(most)s::bigint
+        LIMIT %(most)s::bigint -- before anything is hashed, and each body once
     ) AS found
 ),
 sealed AS (
     INSERT INTO leaves (index, entry_id, commitment, hash)
     SELECT
-        %(size)s::bigint + row_number() OVER (ORDER BY recorded_at, entry_id) - 1,
-        entry_id,
-        commitment,
-        sha256(
-            '\x00'::bytea
-            || leaf_content(
-                entry_id, kind, client_id, received_at, recorded_at, secret_id, rules, replays, commitment
-            )
-        )
+        %(size)s::bigint + row_number() OVER (ORDER BY recorded_at, entry_id) - 1, entry_id, commitment, hash
     FROM fresh
-    RETURNING index
 )
-SELECT pg_current_snapshot()::text, (SELECT count(*) FROM sealed), (SELECT min(recorded_at) FROM fresh)
+SELECT pg_current_snapshot()::text, (SELECT count(*) FROM fresh), (SELECT min(recorded_at) FROM fresh)
