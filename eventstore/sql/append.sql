@@ -2,7 +2,7 @@
 -- transaction. Returns a line for each thing worth telling (`outcome`, `entry_id`, `item`): an entry that an
 -- earlier run had already committed, an item that repeats an event, an item in conflict with another event
 -- of its key, an item of a message that was erased. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
-WITH offered AS (
+WITH offered AS ( -- unnested in the select list, for a function in FROM would copy each row once more
     SELECT
         unnest(%(entry_id)b::uuid[]) AS entry_id,
         unnest(%(kind)b::text[]) AS kind,
