@@ -18,9 +18,9 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 class Event(NamedTuple):
     """One fact about one message: what one item of a callback says, and nothing of how it came.
 
-    (`idempotency_key`, `digest`) is its identity. `content_hash` is the signed 64-bit head of the
-    SHA-256 of the item without its timestamp: two events of one key that differ in it are a
-    *conflict*. Everything optional is None where the supplier did not say it.
+    (`idempotency_key`, `digest`) is its identity, and the digest covers the key. `content_hash` is
+    the signed 64-bit head of the SHA-256 of the item without its timestamp: two events of one key
+    that differ in it are a *conflict*. Everything optional is None where the supplier did not say it.
     """
 
     item: int

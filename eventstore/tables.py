@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Index,
     Integer,
@@ -52,6 +53,17 @@ class Snapshot(UserDefinedType[str]):
 
 ischema_names["xid8"] = TransactionId
 ischema_names["pg_snapshot"] = Snapshot
+
+
+def _key_hash() -> Column[int]:
+    return Column(
+        "key_hash",
+        BigInteger,
+        Computed("hashtextextended(idempotency_key, 0)", persisted=True),
+        nullable=False,
+        comment="stands for the idempotency key in indexes, which are random and so should be small",
+    )
+
 
 entries = Table(
     "entries",
@@ -135,7 +147,8 @@ events = Table(
         nullable=False,
         comment="SHA-256 of the item in canonical form (RFC 8785), metadata left out",
     ),
-    PrimaryKeyConstraint("idempotency_key", "digest", name="events_pkey"),
+    _key_hash(),
+    PrimaryKeyConstraint("key_hash", "digest", name="events_pkey"),
     CheckConstraint("octet_length(digest) = 32", name="events_digest_is_sha256"),
     Index("events_message_id_idx", "message_id"),
     Index("events_entry_id_idx", "entry_id"),
@@ -149,8 +162,9 @@ repeats = Table(
     Column("item", Integer, nullable=False),
     Column("idempotency_key", Key, nullable=False),
     Column("digest", LargeBinary, nullable=False),
+    _key_hash(),
     PrimaryKeyConstraint("entry_id", "item", name="repeats_pkey"),
-    Index("repeats_event_idx", "idempotency_key", "digest"),
+    Index("repeats_event_idx", "key_hash", "digest"),
     comment="Items that delivered an event again. Append-only.",
 )
 

@@ -85,7 +85,7 @@ delivered AS (
         cascade_type, cascade_order, retry_count, occurred_at, effective_at
     FROM stated
     ORDER BY idempotency_key COLLATE "C", digest, entry_id, item
-    ON CONFLICT (idempotency_key, digest) DO NOTHING
+    ON CONFLICT (key_hash, digest) DO NOTHING
     RETURNING *
 ),
 repeated AS (
@@ -112,7 +112,7 @@ UNION ALL
 SELECT 'conflict', entry_id, item
 FROM (
     SELECT
-        entry_id, item, idempotency_key, content_hash,
+        entry_id, item, idempotency_key, key_hash, content_hash,
         min(content_hash) OVER same_key <> max(content_hash) OVER same_key AS differs_within_batch
     FROM delivered
     WINDOW same_key AS (PARTITION BY idempotency_key)
@@ -120,6 +120,7 @@ FROM (
 WHERE differs_within_batch
    OR EXISTS (
         SELECT FROM events AS earlier
-        WHERE earlier.idempotency_key = fresh.idempotency_key
+        WHERE earlier.key_hash = fresh.key_hash
+          AND earlier.idempotency_key = fresh.idempotency_key
           AND earlier.content_hash <> fresh.content_hash
     )

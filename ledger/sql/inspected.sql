@@ -17,7 +17,7 @@ FROM (
             FROM (
                 SELECT repeats.*, events.entry_id IS NOT NULL AS of_event
                 FROM repeats
-                LEFT JOIN events USING (idempotency_key, digest)
+                LEFT JOIN events USING (key_hash, digest)
                 WHERE repeats.entry_id = wanted.entry_id
             ) AS one
         ) AS repeats,

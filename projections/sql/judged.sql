@@ -4,7 +4,7 @@
 -- later fact. An event counts on a channel only if it names the channel and states something of it. Where it was
 -- said and by which key goes along, for the timeline.
 SELECT
-    idempotency_key, digest, content_hash, entry_id, item,
+    idempotency_key, key_hash, digest, content_hash, entry_id, item,
     message_id, message_reference, channel, message_status, channel_status, supplier_status,
     effective_at, recorded_at, states_channel,
     CASE WHEN message_status IS NULL THEN '' ELSE moment || message_rank || tie END COLLATE "C"

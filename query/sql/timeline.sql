@@ -63,29 +63,29 @@ beside AS (
     SELECT
         'registration' AS kind, 0 AS kind_order, version_moment(effective_at) COLLATE "C" AS place, effective_at,
         recorded_at, entry_id, number AS item, message_reference, client_id, batch_reference, routing_plan_id,
-        NULL AS idempotency_key, NULL::bytea AS digest
+        NULL AS idempotency_key, NULL::bigint AS key_hash, NULL::bytea AS digest
     FROM registered
     UNION ALL
     SELECT
         'refused', 1, version_moment(received_at) COLLATE "C", received_at,
         recorded_at, entry_id, 0, NULL, NULL, NULL, NULL,
-        NULL, NULL
+        NULL, NULL, NULL
     FROM refused
     WHERE EXISTS (SELECT FROM unnest(%(naming)s::bytea[]) AS naming WHERE position(naming IN body) > 0)
     UNION ALL
     SELECT
         'repeat', 3, judged.latest_version, judged.effective_at,
         entries.recorded_at, repeats.entry_id, repeats.item, NULL, NULL, NULL, NULL,
-        repeats.idempotency_key, repeats.digest
+        repeats.idempotency_key, repeats.key_hash, repeats.digest
     FROM judged
-    JOIN repeats USING (idempotency_key, digest)
+    JOIN repeats USING (key_hash, digest)
     JOIN entries ON entries.entry_id = repeats.entry_id
 ),
 lines AS (
     SELECT
         'event' AS kind, 2 AS kind_order, latest_version AS place, effective_at,
         recorded_at, entry_id, item, message_reference,
-        NULL AS client_id, NULL AS batch_reference, NULL AS routing_plan_id, idempotency_key, digest,
+        NULL AS client_id, NULL AS batch_reference, NULL AS routing_plan_id, idempotency_key, key_hash, digest,
         late, conflict, restated,
         message_status_version, channel_version, channel_status_version, supplier_status_version,
         message_status_before, channel_before, channel_status_before, supplier_status_before,
@@ -132,5 +132,5 @@ SELECT
     page.message_status_then, page.channel_then, page.channel_status_then, page.supplier_status_then
 FROM page
 LEFT JOIN entries ON entries.entry_id = page.entry_id
-LEFT JOIN events ON events.idempotency_key = page.idempotency_key AND events.digest = page.digest
+LEFT JOIN events ON events.key_hash = page.key_hash AND events.digest = page.digest
 ORDER BY place, kind_order, recorded_at, entry_id, item

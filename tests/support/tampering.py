@@ -141,8 +141,10 @@ def deletes_an_event_that_was_told_again(ledger: Ledger) -> None:
 
 def adds_an_event(ledger: Ledger) -> None:
     ledger.tamper(
-        "INSERT INTO events SELECT (jsonb_populate_record(events,"
-        ' \'{"idempotency_key": "new", "item": 7}\')).* FROM events WHERE idempotency_key = \'key-2\''
+        "INSERT INTO events (recorded_at, effective_at, content_hash, entry_id, item, event_type, message_id,"
+        " message_reference, idempotency_key, digest)"
+        " SELECT recorded_at, effective_at, content_hash, entry_id, 7, event_type, message_id,"
+        " message_reference, 'new', digest FROM events WHERE idempotency_key = 'key-2'"
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from eventstore.statements import statement
 from query.cuts import Question
 from query.history import asking, parameters_of, place_of
 from tests.support.database import cloned
@@ -93,6 +94,26 @@ def test_a_message_among_many_is_read_by_indexes_alone(filled: psycopg.Connectio
     )
     assert "Seq Scan" not in plan, plan
     assert "events_message_id_idx" in plan
+
+
+@pytest.mark.parametrize("file", ["query/stated", "query/feed_events", "ledger/inspected"])
+def test_what_an_entry_repeats_is_read_by_indexes_alone(filled: psycopg.Connection, file: str) -> None:
+    """No index has the text of an idempotency key: a join by it would read every event."""
+    ((entry,),) = filled.execute("SELECT md5('17 4')::uuid").fetchall()
+    plan = filled.execute(
+        f"EXPLAIN (COSTS OFF) {statement(*file.split('/'))}".encode(),
+        {"entry_id": entry, "entry_ids": [entry], "most_bytes": 1_000},
+    ).fetchall()
+    of_events = [line for (line,) in plan if " on events" in line]
+    assert any("events_pkey" in line for line in of_events), plan
+    assert not any("Seq Scan" in line for line in of_events), plan
+
+
+def test_the_eraser_joins_by_what_has_an_index(filled: psycopg.Connection) -> None:
+    ((definition,),) = filled.execute("SELECT pg_get_functiondef('erase_message'::regproc)").fetchall()
+    assert definition.count("USING (key_hash, digest)") == 3
+    assert "repeats.key_hash = events.key_hash" in definition
+    assert "idempotency_key" not in definition
 
 
 def test_a_message_among_many_has_its_own_lines_alone(filled: psycopg.Connection) -> None:
