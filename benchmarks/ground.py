@@ -157,13 +157,20 @@ class Ground:
     def _await_sealed(self, database: str) -> None:
         deadline = time.monotonic() + PATIENCE
         with self.connect(database) as connection:
-            while connection.execute(
-                "SELECT FROM entries WHERE transaction_id >="
-                " (SELECT coalesce(pg_snapshot_xmax(snapshot), '0'::xid8) FROM sealer) LIMIT 1"
-            ).rowcount:
+            while _waiting(connection):
                 if time.monotonic() > deadline:
                     raise RuntimeError("the sealer does not come to an end")
                 time.sleep(0.1)
+
+
+def _waiting(connection: psycopg.Connection) -> bool:
+    """Return whether an entry waits for its seal."""
+    ((since,),) = connection.execute(
+        "SELECT coalesce(pg_snapshot_xmax(snapshot), '0')::text FROM sealer"
+    ).fetchall()
+    # A value and no subquery: PostgreSQL, not knowing how few there are, would read every entry.
+    found = connection.execute("SELECT FROM entries WHERE transaction_id >= %s::xid8 LIMIT 1", [since])
+    return found.rowcount == 1
 
 
 @contextmanager

@@ -25,13 +25,15 @@ PROOFS = 500
 EVERY = 0.05
 """Seconds between two looks at what waits for a seal."""
 
+UNSEEN = """
+    SELECT coalesce(pg_snapshot_xmax(snapshot), '0')::text, ARRAY(SELECT pg_snapshot_xip(snapshot)::text)
+    FROM sealer
+"""
+
 WAITING = """
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float
     FROM entries
-    WHERE (
-            transaction_id >= (SELECT coalesce(pg_snapshot_xmax(snapshot), '0'::xid8) FROM sealer)
-            OR transaction_id = ANY(ARRAY(SELECT pg_snapshot_xip(snapshot) FROM sealer))
-        )
+    WHERE (transaction_id >= %s::xid8 OR transaction_id = ANY(%s::xid8[]))
         AND NOT EXISTS (SELECT FROM leaves WHERE leaves.entry_id = entries.entry_id)
 """
 
@@ -66,7 +68,8 @@ def lag(ground: Ground, workers: int) -> tuple[float]:
         nonlocal longest
         with ground.connect() as connection:
             while not over.wait(EVERY):
-                ((waited,),) = connection.execute(WAITING).fetchall()
+                (unseen,) = connection.execute(UNSEEN).fetchall()
+                ((waited,),) = connection.execute(WAITING, unseen).fetchall()
                 longest = max(longest, waited)
 
     watching = threading.Thread(target=watch)

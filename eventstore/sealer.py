@@ -18,7 +18,7 @@ from eventstore import tiles
 from eventstore.database import Database, LedgerConnection
 from eventstore.durable import committed
 from eventstore.errors import LedgerError
-from eventstore.sealer_state import State, change, hold
+from eventstore.sealer_state import FIRST, State, change, hold
 from eventstore.statements import statement
 
 MOST = 20_000
@@ -30,8 +30,8 @@ LATE = timedelta(minutes=1)
 HAS_LEAF = "leaves_entry_id_key"
 """The constraint that an entry has one leaf."""
 
-_FIRST, _LAST = "0", str(2**64 - 1)
-"""Below and above every transaction id."""
+_LAST = str(2**64 - 1)
+"""Above every transaction id."""
 
 log = structlog.get_logger()
 
@@ -111,16 +111,11 @@ async def sweep(database: Database, *, every: timedelta) -> int:
 async def _seal(
     connection: LedgerConnection, state: State, *, everything: bool, trusting: bool, most: int
 ) -> Sealed:
+    every = everything or state.xmax is None
+    looked_at = {"since": FIRST, "below": _LAST, "open": []} if every else state.unseen | {"below": None}
     cursor = await connection.execute(
         statement("eventstore", "seal"),
-        {
-            "since": _FIRST if everything or state.xmax is None else state.xmax,
-            "below": _LAST if everything or state.xmax is None else None,
-            "open": state.open or [],
-            "trusting": trusting,
-            "size": state.size,
-            "most": most,
-        },
+        looked_at | {"trusting": trusting, "size": state.size, "most": most},
     )
     ((snapshot, sealed, oldest),) = await cursor.fetchall()
     more = sealed == most

@@ -15,6 +15,9 @@ from eventstore.database import LedgerConnection
 from eventstore.errors import LedgerError
 from eventstore.statements import statement
 
+FIRST = "0"
+"""Below every transaction id."""
+
 SEAL_LOCK = 0x57A7_1ED8
 
 _PATIENCE = "60s"
@@ -54,6 +57,15 @@ class State(NamedTuple):
     timeline: str | None
     system_identifier_here: int
     timeline_here: str
+
+    @property
+    def unseen(self) -> dict[str, object]:
+        """Which transactions the snapshot did not see: from `since` on, and those `open` then.
+
+        They are parameters wherever entries are looked for by them. Of a subquery's result PostgreSQL
+        believes that a third of all entries match, and reads them all.
+        """
+        return {"since": FIRST if self.xmax is None else self.xmax, "open": self.open or []}
 
     @property
     def elsewhere(self) -> bool:

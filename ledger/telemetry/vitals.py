@@ -15,6 +15,7 @@ from psycopg.rows import args_row
 
 from eventstore.database import Database
 from eventstore.errors import LedgerError
+from eventstore.sealer_state import read_state
 from eventstore.statements import statement
 from ingest.quarantine import Caps
 
@@ -94,7 +95,8 @@ async def _ask(database: Database) -> Vitals:
             connection.cursor(row_factory=args_row(Vitals)) as cursor,
         ):
             await cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST}'")
-            await cursor.execute(statement("ledger", "vitals"))
+            unseen = (await read_state(connection)).unseen
+            await cursor.execute(statement("ledger", "vitals"), unseen)
             found = await cursor.fetchone()
     if found is None:
         raise AssertionError("migrations make these rows, and nobody may delete them")

@@ -1,12 +1,13 @@
 -- How the ledger is: how much it holds, when it last grew and was sealed, and what waits for a seal or in quarantine.
 -- What is not sealed yet is found as the sealer finds it, by the index of the transactions that its last snapshot did
--- not see; it is counted up to a limit. Nothing here reads a table as a whole, however large the ledger is.
+-- not see (from `since` on, and those `open` then); it is counted up to a limit.
+-- Nothing here reads a table as a whole, however large the ledger is.
 WITH waiting AS MATERIALIZED (
     SELECT entries.recorded_at
     FROM entries
     WHERE (
-            transaction_id >= (SELECT coalesce(pg_snapshot_xmax(snapshot), '0'::xid8) FROM sealer)
-            OR transaction_id = ANY(ARRAY(SELECT pg_snapshot_xip(snapshot) FROM sealer))
+            transaction_id >= %(since)s::xid8
+            OR transaction_id = ANY(%(open)s::xid8[])
         )
         AND NOT EXISTS (SELECT FROM leaves WHERE leaves.entry_id = entries.entry_id)
     LIMIT %(most)s::bigint
