@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_hex
 from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 from psycopg.errors import UniqueViolation
@@ -23,6 +24,9 @@ from eventstore.statements import statement
 
 MOST = 20_000
 """Entries that are sealed in one transaction."""
+
+SWEPT = 50_000
+"""Entries that one step of a sweep looks at: some 50 ms, in which nobody seals."""
 
 LATE = timedelta(minutes=1)
 """An entry that was recorded longer ago when it is sealed, is worth a warning."""
@@ -84,22 +88,36 @@ async def seal(
     return await committed(database, work)
 
 
-async def sweep(database: Database, *, every: timedelta) -> int:
-    """Seal what was missed, if the last look is longer ago than `every`; return how many that were.
+def sweep_is_due(state: State, *, every: timedelta) -> bool:
+    """Return whether a sweep is under way, or the last one ended longer ago than `every`."""
+    if state.snapshot is None or state.elsewhere:
+        return False
+    return state.swept_to is not None or state.swept_at is None or datetime.now(UTC) - state.swept_at >= every
 
-    There should never be any: this holds the difference of snapshots against the whole ledger.
+
+async def sweep(database: Database, *, every: timedelta, most: int = SWEPT) -> int:
+    """Look at the next `most` entries for any that were missed, if that is due; return how many were.
+
+    There should never be any: sweep by sweep this holds the difference of snapshots against the whole ledger.
     """
 
     async def work(connection: LedgerConnection) -> int:
         async with connection.transaction():
             state = await hold(connection)
-            now = datetime.now(UTC)
-            due = state.swept_at is None or now - state.swept_at >= every
-            if state.snapshot is None or state.elsewhere or not due:
+            if not sweep_is_due(state, every=every):
                 return 0
-            cursor = await connection.execute(statement("eventstore", "missed"), {"snapshot": state.snapshot})
-            ((missed,),) = await cursor.fetchall()
-            await change(connection, state, swept_at=now, snapshot=None if missed else state.snapshot)
+            cursor = await connection.execute(
+                statement("eventstore", "missed"),
+                {"snapshot": state.snapshot, "after": state.swept_to or UUID(int=0), "most": most},
+            )
+            ((missed, swept_to),) = await cursor.fetchall()
+            await change(
+                connection,
+                state,
+                swept_to=swept_to,
+                swept_at=datetime.now(UTC) if swept_to is None else state.swept_at,
+                snapshot=None if missed else state.snapshot,
+            )
             return int(missed)
 
     missed = await committed(database, work)

@@ -8,6 +8,7 @@ next.
 
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from psycopg.rows import args_row
 
@@ -53,6 +54,9 @@ class State(NamedTuple):
     open: list[str] | None
     """The transactions that were open then."""
     swept_at: datetime | None
+    """When the last sweep ended that looked at every entry."""
+    swept_to: UUID | None
+    """How far the sweep under way has come; None where none is."""
     system_identifier: int | None
     timeline: str | None
     system_identifier_here: int

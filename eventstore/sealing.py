@@ -19,7 +19,7 @@ from eventstore.sealer_state import change, hold, read_state
 from eventstore.tiles import LogInconsistent
 
 SWEEP_EVERY = timedelta(days=1)
-"""Between two looks for entries that were missed."""
+"""Between two sweeps of the whole ledger for entries that were missed."""
 
 ALARM_EVERY = 60.0
 """Seconds after which an alarm is raised again, and its cause looked for anew."""
@@ -57,15 +57,17 @@ class Sealing:
         Raises `LogInconsistent` where nothing may be sealed, and what the database or the anchors raise.
         """
         async with self._database.connection() as connection:
-            elsewhere = (await read_state(connection)).elsewhere
+            state = await read_state(connection)
+        elsewhere = state.elsewhere
         if self._seals is not None and (elsewhere or not self._checked):
             await checkpoints.check(self._database, self._seals)
             self._checked = True
         if elsewhere:
             log.warning("ledger.moved")  # to another server: transaction ids may mean nothing here
         sealed = await self._seal(everything=elsewhere)
-        if await sealer.sweep(self._database, every=SWEEP_EVERY):
-            sealed += await self._seal()
+        if sealer.sweep_is_due(state, every=SWEEP_EVERY):
+            missed = await sealer.sweep(self._database, every=SWEEP_EVERY)
+            sealed += await self._seal() if missed else 0
         if self._seals is not None:
             signed = await checkpoints.sign(self._database, self._seals, now=now)
             if signed is not None:

@@ -413,6 +413,7 @@ sealer = Table(
         "incarnation", Key, comment="names this log among those that a restore may have made of the ledger"
     ),
     Column("snapshot", Snapshot, comment="whatever it saw is sealed"),
+    Column("swept_to", Uuid, comment="how far the sweep under way has come; null where none is"),
     PrimaryKeyConstraint("one_row", name="sealer_pkey"),
     CheckConstraint("one_row", name="sealer_one_row"),
     CheckConstraint(

@@ -10,6 +10,7 @@ SET
     system_identifier = %(system_identifier)s,
     timeline = %(timeline)s,
     swept_at = %(swept_at)s,
+    swept_to = %(swept_to)s,
     sealed_at = CASE WHEN size <> %(size)s THEN now() ELSE sealed_at END
 WHERE version = %(version)s
 RETURNING version

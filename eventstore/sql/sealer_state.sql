@@ -5,6 +5,7 @@ SELECT
     pg_snapshot_xmax(snapshot)::text,
     ARRAY(SELECT transaction_id::text FROM pg_snapshot_xip(snapshot) AS transaction_id),
     swept_at,
+    swept_to,
     sealer.system_identifier,
     sealer.timeline,
     here.system_identifier,

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -14,13 +13,11 @@ from psycopg import errors
 from eventstore import leaf, merkle, sealer, sealer_state, tiles
 from eventstore.database import Database, LedgerConnection
 from eventstore.leaf import Leaf
-from eventstore.sealer import seal, sweep
+from eventstore.sealer import seal
 from eventstore.sealer_state import change, hold, read_state
 from ledger.preflight import SERVICE_ROLE
 from tests.support.database import at, execute
 from tests.support.sealing import leaves, new_id, write
-
-ALWAYS = timedelta(0)
 
 
 @pytest.fixture
@@ -215,7 +212,7 @@ async def test_a_paused_sealer_holds_the_others_up_no_longer_than_its_lock(
     assert leaves(database_url) == written
 
 
-# Another server, and what was missed
+# Another server
 
 
 async def test_on_another_server_nothing_is_sealed_unless_everything_is(
@@ -256,24 +253,6 @@ async def test_entries_of_transactions_yet_to_come_are_sealed_once(
         writer.commit()
         assert (await seal(database)).entries == 1
     assert sorted(leaves(database_url)) == sorted(ids)
-
-
-async def test_a_sweep_finds_what_was_missed(
-    database: Database, database_url: str, writer: psycopg.Connection
-) -> None:
-    written = write(writer)
-    writer.commit()
-    await seal(database)
-    assert await sweep(database, every=ALWAYS) == 0
-    missed = write(writer)
-    writer.commit()
-    execute(database_url, "UPDATE sealer SET snapshot = pg_current_snapshot()")
-    assert (await seal(database)).entries == 0
-    assert await sweep(database, every=timedelta(days=1)) == 0, "not due"
-    assert await sweep(database, every=ALWAYS) == 1
-    assert (await seal(database)).entries == 1
-    assert leaves(database_url) == written + missed
-    assert await sweep(database, every=ALWAYS) == 0
 
 
 async def test_an_idle_ledger_writes_nothing(database: Database, writer: psycopg.Connection) -> None:

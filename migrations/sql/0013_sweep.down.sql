@@ -1,0 +1,3 @@
+DELETE FROM ledger_grants WHERE privilege = 'UPDATE (swept_to) ON sealer';
+ALTER TABLE sealer DROP COLUMN swept_to;
+SELECT grant_ledger_roles();
