@@ -1,3 +1,6 @@
+-- squawk-ignore-file ban-drop-constraint, adding-field-with-default, constraint-missing-not-valid, adding-serial-primary-key-field, require-concurrent-index-deletion
+-- It rewrites the table under a lock and takes a constraint away: no release came before it.
+
 -- The idempotency key is random text of 64 characters, and each append touches a random page of the index over it.
 -- Eight bytes of its hash in its place make that index half as large. (`key_hash`, `digest`) is unique exactly where
 -- (`idempotency_key`, `digest`) is, for the digest is taken over the whole item, its key included.
