@@ -121,3 +121,11 @@ def test_the_service_may_not_switch_the_guard_off(owner: psycopg.Connection, tab
     owner.execute("SET ROLE ledger_service")
     with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
         owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+
+
+def test_what_is_appended_is_frozen_by_the_first_vacuum(owner: psycopg.Connection) -> None:
+    """But for the tables of one row, and of a row an erasure."""
+    told: list[tuple[str]] = owner.execute(
+        "SELECT relname FROM pg_class WHERE 'autovacuum_freeze_min_age=0' = ANY(reloptions)"
+    ).fetchall()
+    assert {name for (name,) in told} == {*TABLES} - {"tombstone_salt", "erased_messages"}

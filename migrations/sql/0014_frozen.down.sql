@@ -1,0 +1,9 @@
+ALTER TABLE entries RESET (autovacuum_freeze_min_age);
+ALTER TABLE events RESET (autovacuum_freeze_min_age);
+ALTER TABLE repeats RESET (autovacuum_freeze_min_age);
+ALTER TABLE registrations RESET (autovacuum_freeze_min_age);
+ALTER TABLE leaves RESET (autovacuum_freeze_min_age);
+ALTER TABLE tiles RESET (autovacuum_freeze_min_age);
+ALTER TABLE checkpoints RESET (autovacuum_freeze_min_age);
+ALTER TABLE acts RESET (autovacuum_freeze_min_age);
+ALTER TABLE access_log RESET (autovacuum_freeze_min_age);
