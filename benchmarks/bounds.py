@@ -7,7 +7,7 @@ BOUNDS: dict[str, str] = {
         " that three processes share), 53 PostgreSQL's (append and folds: 16 index entries), 14 those of "
         "`wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, and for "
         "12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. Single rounds of "
-        "one run lie between 0.58 and 0.79."
+        "one run lie between 0.58 and 0.82; a run of five rounds an hour before gave 0.65."
     ),
     "hundred": (
         "an item costs 18 µs in Python (checks, hashes, parameters) and 35 in PostgreSQL (an event and two "
@@ -18,7 +18,8 @@ BOUNDS: dict[str, str] = {
     "peers": "as `single`; the peer appends in process, without HTTP, signature or projection.",
     "peers-hundred": "as `hundred`; the peer neither checks an item nor folds it.",
     "slow-commit": (
-        "not profiled yet: 256 callers make two batches of about a hundred, and each waits 3 ms longer."
+        "256 callers make two batches of about a hundred, and each waits 3 ms longer: both cores are then"
+        " idle for 29% of the time, and for 21 to 24% without the delay."
     ),
     "latency": (
         "looked at every 1.5 ms at 6,000 callbacks a second, appends last up to 15 ms (processor, and the "
@@ -27,27 +28,30 @@ BOUNDS: dict[str, str] = {
         "runs."
     ),
     "large": (
-        "measured so with 4.2 million events, and before message ids were KSUIDs. With 20 million, in use "
-        "for a minute: 0.74 (0.72 to 0.83, three rounds of 4 s beside 10,866 callbacks/s; not kept as a "
-        "result). PostgreSQL takes 73 µs a callback there, not 53: idempotency keys are random, the index "
-        "over them has 2.5 GB, and a page of it that is touched for the first time since a checkpoint is "
-        "logged whole (6 KB a callback at first, 1 after a minute; within seconds of a checkpoint the ratio"
-        " is 0.5)."
+        "measured with 31 million events, in use for a minute; another run of this day, on a quieter "
+        "machine, gave 0.76 (0.68 to 0.95). PostgreSQL takes about 70 µs a callback there, not 53 to 60: "
+        "of the index over keys that are random (3.2 GB) and of the read model, the pages that a callback"
+        " touches are seldom in the processor's caches, and every third one has to be read into "
+        "PostgreSQL's 6 GB of buffers. A page that is touched for the first time since a checkpoint is "
+        "logged whole (6 KB a callback at first, some 2 after a minute), and a vacuum of the read model, due"
+        " each two minutes at this rate, takes a tenth of a core."
     ),
-    "large-hundred": "as `large`; with 20 million events 0.72 (0.65 to 0.75).",
+    "large-hundred": "as `large`; the quieter run gave 0.76 (0.54 to 0.90).",
     "disk": "bodies are kept as they came; whoever reads the ledger would need the dictionary for ever.",
     "lookup": (
-        "not profiled since: by its rate a lookup takes 60 µs of the one thread of Python, of which the "
-        "constant's 23 are the server's."
+        "a lookup takes 53 µs of the one thread of Python (17 of them the kernel's, for sockets), which "
+        "is busy for 95% of the time, and 4 of PostgreSQL; the constant takes 23 of Python."
     ),
     "sealing": (
-        "5.5 µs of PostgreSQL and 1.1 of Python an entry, of some 137 a callback, that is 4.8%; each "
-        "second 3.3 ms for the seal itself, and as much for a checkpoint and its anchor. Single rounds of "
-        "one run lie between 0.82 and 1.09, so that a median of nine moves by 0.03: six runs of this day "
-        "gave 0.98, 0.95, 0.93, 0.92, 0.92 and 0.92, the second and third with a larger ledger on the side "
-        "that seals, and all of them before leaves were hashed ahead of being sorted (0.7 µs less)."
+        "4 to 5 µs of PostgreSQL and 1 of Python an entry, of some 140 a callback, that is about 4%. "
+        "Single rounds lie between 0.76 and 1.11; the sums of all 31 give 0.96, their median 1.00. Six "
+        "runs of three to eleven rounds before the last improvements gave 0.92 to 0.98."
     ),
-    "memory": "not profiled yet: nearly all of it is there before the first callback; see `growth`.",
+    "memory": (
+        "of 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
+        "asyncio with TLS 10, Alembic 9, with the bare interpreter's 8); 26 come with serving, and 2 in a"
+        " million callbacks."
+    ),
     "pause": "not profiled yet: the swap waits for what is under way, and all others wait for the swap.",
     "rebuild": (
         "not profiled yet: one connection folds and two make the indexes, beside a reader and a supplier."
