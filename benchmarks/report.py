@@ -44,13 +44,14 @@ def section(results: Sequence[tuple[Row, dict[str, Any]]]) -> str:
     ]
     for row, told in results:
         lines += _lines(row, told)
-    bounded = [
-        f"- `{row.name}`: {BOUNDS[row.name]}"
-        for row, told in results
-        if told["verdict"] in {"must", "short"} and row.name in BOUNDS
-    ]
+    bounded = [f"- `{row.name}`: {BOUNDS[row.name]}" for row, _ in results if row.name in BOUNDS]
     if bounded:
-        lines += ["", "What bounds the rows that are below their aim:", "", *bounded]
+        lines += [
+            "",
+            "What bounds the rows that are below their aim, and what else should be known of a row:",
+            "",
+            *bounded,
+        ]
     return "\n".join([*lines, "", *_surroundings([told for _, told in results]), ""])
 
 
