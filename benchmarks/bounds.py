@@ -45,7 +45,8 @@ BOUNDS: dict[str, str] = {
     "sealing": (
         "4 to 5 µs of PostgreSQL and 1 of Python an entry, of some 140 a callback, that is about 4%. "
         "A second run of 31 rounds, not kept, gave 0.94 (0.72 to 1.10): the mark lies within what the "
-        "machine's noise leaves open. Six runs of three to eleven rounds before the last improvements gave 0.92 to 0.98."
+        "machine's noise leaves open. Six runs of three to eleven rounds before the last improvements "
+        "gave 0.92 to 0.98."
     ),
     "memory": (
         "of 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
