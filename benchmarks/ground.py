@@ -163,12 +163,22 @@ class Ground:
                 time.sleep(0.1)
 
 
+def unseen(connection: psycopg.Connection) -> tuple[str, list[str]]:
+    """Return which transactions the sealer has not seen: from one on, and those that were open then.
+
+    As values for the next question: of a subquery's result PostgreSQL believes that a third of all entries
+    match, and reads them all.
+    """
+    ((since, still_open),) = connection.execute(
+        "SELECT coalesce(pg_snapshot_xmax(snapshot), '0')::text,"
+        " ARRAY(SELECT pg_snapshot_xip(snapshot)::text) FROM sealer"
+    ).fetchall()
+    return since, still_open
+
+
 def _waiting(connection: psycopg.Connection) -> bool:
     """Return whether an entry waits for its seal."""
-    ((since,),) = connection.execute(
-        "SELECT coalesce(pg_snapshot_xmax(snapshot), '0')::text FROM sealer"
-    ).fetchall()
-    # A value and no subquery: PostgreSQL, not knowing how few there are, would read every entry.
+    since, _ = unseen(connection)
     found = connection.execute("SELECT FROM entries WHERE transaction_id >= %s::xid8 LIMIT 1", [since])
     return found.rowcount == 1
 

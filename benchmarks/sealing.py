@@ -8,7 +8,7 @@ from functools import partial
 
 import psycopg
 
-from benchmarks.ground import SEALED, UNSEALED, Ground
+from benchmarks.ground import SEALED, UNSEALED, Ground, unseen
 from benchmarks.intake import callbacks
 from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
@@ -24,11 +24,6 @@ PROVEN = "proven"
 PROOFS = 500
 EVERY = 0.05
 """Seconds between two looks at what waits for a seal."""
-
-UNSEEN = """
-    SELECT coalesce(pg_snapshot_xmax(snapshot), '0')::text, ARRAY(SELECT pg_snapshot_xip(snapshot)::text)
-    FROM sealer
-"""
 
 WAITING = """
     SELECT coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0)::float
@@ -68,8 +63,7 @@ def lag(ground: Ground, workers: int) -> tuple[float]:
         nonlocal longest
         with ground.connect() as connection:
             while not over.wait(EVERY):
-                (unseen,) = connection.execute(UNSEEN).fetchall()
-                ((waited,),) = connection.execute(WAITING, unseen).fetchall()
+                ((waited,),) = connection.execute(WAITING, unseen(connection)).fetchall()
                 longest = max(longest, waited)
 
     watching = threading.Thread(target=watch)

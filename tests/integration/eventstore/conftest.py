@@ -5,6 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eventstore.database import Database
+from ledger.preflight import SERVICE_ROLE
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The database under the role of the service, with connections for several at once."""
+    async with Database(database_url, role=SERVICE_ROLE, connections=3) as opened:
+        yield opened
 
 
 @pytest.fixture

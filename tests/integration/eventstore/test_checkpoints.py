@@ -1,7 +1,6 @@
 """Checkpoints follow from one another, are published once committed, and never contradict an anchor."""
 
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,8 @@ from eventstore.notes import Checkpoint, SigningKey, read_checkpoint
 from eventstore.sealer_state import State, read_state
 from eventstore.sealing import Sealing
 from eventstore.tiles import LogInconsistent
-from ledger.preflight import SERVICE_ROLE
 from tests.support.database import execute
 from tests.support.sealing import KEY, LEDGER, Clock, leaves, seals_in, write
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, role=SERVICE_ROLE, connections=3) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The sealer gives every committed entry one index, whatever order transactions end in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -15,15 +15,8 @@ from eventstore.database import Database, LedgerConnection
 from eventstore.leaf import Leaf
 from eventstore.sealer import seal
 from eventstore.sealer_state import change, hold, read_state
-from ledger.preflight import SERVICE_ROLE
 from tests.support.database import at, execute
 from tests.support.sealing import leaves, new_id, write
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, role=SERVICE_ROLE, connections=3) as opened:
-        yield opened
 
 
 @pytest.fixture

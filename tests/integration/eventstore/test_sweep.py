@@ -1,6 +1,6 @@
 """A sweep goes through the whole ledger, step by step, and finds what the sealer missed."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,17 +10,10 @@ import pytest
 from eventstore.database import Database
 from eventstore.sealer import seal, sweep
 from eventstore.statements import statement
-from ledger.preflight import SERVICE_ROLE
 from tests.support.database import execute
 from tests.support.sealing import leaves, write
 
 ALWAYS = timedelta(0)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, role=SERVICE_ROLE, connections=3) as opened:
-        yield opened
 
 
 @pytest.fixture
