@@ -16,7 +16,7 @@ from tests.support.database import cloned
 
 ENTRIES = 20_000
 WAITING = 5
-CHECKPOINTS = 5_000
+CHECKPOINTS = 19_000
 
 FILL: tuple[LiteralString, ...] = (
     "INSERT INTO entries (entry_id, kind, client_id, received_at, rules, body)"
