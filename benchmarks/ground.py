@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.service import RECIPIENT_KEY, Service, running
+from benchmarks.service import RECIPIENT_KEY, Service, family_seconds, running
 from ledger.embedded import EmbeddedPostgres
 from ledger.migration import migrate
 
@@ -141,26 +141,35 @@ class Ground:
             self._serving = None
             parts.close()
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time so far of the service and of PostgreSQL, all their processes together."""
+        with psycopg.connect(self._postgres) as connection:
+            ((data,),) = connection.execute("SHOW data_directory").fetchall()
+        server = family_seconds(int((Path(data) / "postmaster.pid").read_text().split()[0]))
+        return server + (self._serving[1].cpu_seconds() if self._serving is not None else 0.0)
+
+    def await_sealed(self) -> None:
+        """Return once the service that runs, if it seals, has sealed all that is recorded."""
+        if self._serving is None or self._serving[0][0] == UNSEALED:
+            return
+        deadline = time.monotonic() + PATIENCE
+        with self.connect(self._serving[0][0]) as connection:
+            while _waiting(connection):
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the sealer does not come to an end")
+                time.sleep(0.1)
+
     def settle(self) -> None:
         """Let what was measured last have no effect on what is measured next.
 
         There is no checkpoint between two measurements of the large ledger: see `large.in_use`.
         """
-        if self._serving is not None and self._serving[0][0] != UNSEALED:
-            self._await_sealed(self._serving[0][0])
+        self.await_sealed()
         if self._serving is not None and self._serving[0][0] == LARGE:
             return
         self.checkpointed = True
         with psycopg.connect(self._postgres, autocommit=True) as connection:
             connection.execute("CHECKPOINT")
-
-    def _await_sealed(self, database: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        with self.connect(database) as connection:
-            while _waiting(connection):
-                if time.monotonic() > deadline:
-                    raise RuntimeError("the sealer does not come to an end")
-                time.sleep(0.1)
 
 
 def unseen(connection: psycopg.Connection) -> tuple[str, list[str]]:

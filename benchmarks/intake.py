@@ -30,6 +30,22 @@ def callbacks(ground: Ground, workers: int, database: str = SMALL) -> tuple[floa
     return load.rate, load.p99_ms
 
 
+def callbacks_and_cost(ground: Ground, workers: int, database: str) -> tuple[float, float]:
+    """Return how many callbacks of one item are answered a second, and what one takes of the processor in µs.
+
+    That is the time of the service and of PostgreSQL, until all is sealed that will be.
+    """
+    port = _warm(ground, workers, database)
+    made = bodies(int(ground.seconds * MOST_CALLBACKS), ground.seed())
+    ground.settle()
+    with _recorded(ground, database, items=1) as told:
+        before = ground.cpu_seconds()
+        told.append(post(port, made, ground.requests, ground.seconds, CONNECTIONS))
+        ground.await_sealed()
+        took = ground.cpu_seconds() - before
+    return told[0].rate, took / told[0].requests * 1e6
+
+
 def callbacks_of_few(ground: Ground, workers: int) -> tuple[float]:
     """Return how many callbacks of one item are answered a second where fewer callers wait for answers."""
     return (_callbacks(ground, workers, SMALL, connections=FEW).rate,)

@@ -16,7 +16,7 @@ from ledger.migration import migrate
 from projections.projection import CURRENT_STATUS
 from projections.rebuild import rebuild
 
-RANDOM = ("events_pkey", "message_status_reference_idx", "registrations_reference_idx")
+RANDOM = ("events_key_hash_idx", "message_status_reference_idx", "registrations_reference_idx")
 """The indexes of which an append touches any page: idempotency keys and references are random."""
 
 WARM = "SELECT sum(benchmark.pg_prewarm(name::regclass)) FROM unnest(%s::text[]) AS name"

@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 
 from benchmarks.ground import SEALED, UNSEALED, Ground, unseen
-from benchmarks.intake import callbacks
+from benchmarks.intake import callbacks, callbacks_and_cost
 from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
 from eventstore.database import Database
@@ -40,17 +40,17 @@ FILL = """
 """
 
 
-def sealed(ground: Ground, workers: int) -> tuple[float]:
-    """Return how many callbacks of one item are answered a second while they are sealed.
+def sealed(ground: Ground, workers: int) -> tuple[float, float]:
+    """Return the rate and the cost of callbacks of one item while they are sealed; see `callbacks_and_cost`.
 
     On a ledger of its own, with as much behind it as the one that is not sealed.
     """
-    return (callbacks(ground, workers, SEALED)[0],)
+    return callbacks_and_cost(ground, workers, SEALED)
 
 
-def unsealed(ground: Ground, workers: int) -> tuple[float]:
-    """Return how many callbacks of one item are answered a second while nothing is sealed."""
-    return (callbacks(ground, workers, UNSEALED)[0],)
+def unsealed(ground: Ground, workers: int) -> tuple[float, float]:
+    """Return the same while nothing is sealed."""
+    return callbacks_and_cost(ground, workers, UNSEALED)
 
 
 def lag(ground: Ground, workers: int) -> tuple[float]:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +32,7 @@ class Service(NamedTuple):
 
     def cpu_seconds(self) -> float:
         """Return the processor time of its workers so far, all threads together."""
-        tasks = [task for pid in self.workers for task in Path(f"/proc/{pid}/task").iterdir()]
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        return sum(map(cpu_seconds, self.workers))
 
     def memory_mb(self) -> tuple[float, float]:
         """Return the RSS and the PSS of its largest worker, in MB of 1,000,000 bytes."""
@@ -83,6 +82,20 @@ def running(url: str, workers: int, **settings: str) -> Iterator[Service]:
             stop(process)
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process took so far, all its threads together."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def family_seconds(parent: int) -> float:
+    """Return the processor time so far of a process and its children, those that have ended included."""
+    ended = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[13:15]
+    return sum(map(cpu_seconds, (parent, *children(parent)))) + sum(map(int, ended)) / os.sysconf(
+        "SC_CLK_TCK"
+    )
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as free:
@@ -111,18 +124,24 @@ def serving(parent: int, workers: int) -> tuple[int, ...]:
     """Return the ids of the processes that serve: with one worker, the process itself."""
     if workers == 1:
         return (parent,)
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-            line = (stat.parent / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == parent and b"resource_tracker" not in line:
-            found.append(int(stat.parent.name))
+    found = [
+        pid
+        for pid in children(parent)
+        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     if len(found) != workers:
         raise RuntimeError(f"{len(found)} processes serve, not {workers}")
-    return tuple(sorted(found))
+    return tuple(found)
+
+
+def children(parent: int) -> list[int]:
+    """Return the ids of the processes that a process has started and that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return sorted(found)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -38,8 +38,8 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
             Subject((f"events-{n}",), partial(intake.delivered, workers=n)),
             Subject((f"lookups-{n}",), partial(reads.lookups, workers=n)),
             Subject((f"health-{n}",), partial(reads.health, workers=n)),
-            Subject((f"sealed-{n}",), partial(sealing.sealed, workers=n)),
-            Subject((f"unsealed-{n}",), partial(sealing.unsealed, workers=n)),
+            Subject((f"sealed-{n}", f"cost-sealed-{n}"), partial(sealing.sealed, workers=n)),
+            Subject((f"unsealed-{n}", f"cost-unsealed-{n}"), partial(sealing.unsealed, workers=n)),
             Subject((f"lag-{n}",), partial(sealing.lag, workers=n)),
         ]
     return [
