@@ -1,7 +1,8 @@
 -- Appends a batch of entries with the events that they state, and folds what is new: one statement, one
 -- transaction. Returns a line for each thing worth telling (`outcome`, `entry_id`, `item`): an entry that an
 -- earlier run had already committed, an item that repeats an event, an item in conflict with another event
--- of its key, an item of a message that was erased. Rows go in in key order, entries before events before statuses: one order of locks everywhere.
+-- of its key, an item of a message that was erased. Rows go in in the order of their primary keys, entries before
+-- events before statuses: one order of locks everywhere.
 WITH offered AS ( -- unnested in the select list, for a function in FROM would copy each row once more
     SELECT
         unnest(%(entry_id)b::uuid[]) AS entry_id,
@@ -84,8 +85,8 @@ delivered AS (
         channel, message_status, channel_status, supplier_status, message_failure_code, channel_failure_code,
         cascade_type, cascade_order, retry_count, occurred_at, effective_at
     FROM stated
-    ORDER BY idempotency_key COLLATE "C", digest, entry_id, item
-    ON CONFLICT (key_hash, digest) DO NOTHING
+    ORDER BY message_id COLLATE "C", digest, entry_id, item
+    ON CONFLICT (message_id, digest) DO NOTHING
     RETURNING *
 ),
 repeated AS (

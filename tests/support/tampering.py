@@ -144,7 +144,7 @@ def adds_an_event(ledger: Ledger) -> None:
         "INSERT INTO events (recorded_at, effective_at, content_hash, entry_id, item, event_type, message_id,"
         " message_reference, idempotency_key, digest)"
         " SELECT recorded_at, effective_at, content_hash, entry_id, 7, event_type, message_id,"
-        " message_reference, 'new', digest FROM events WHERE idempotency_key = 'key-2'"
+        " message_reference, 'new', sha256('new') FROM events WHERE idempotency_key = 'key-2'"
     )
 
 

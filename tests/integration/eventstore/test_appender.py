@@ -109,6 +109,14 @@ async def test_events_of_one_batch_may_conflict_with_each_other(database: Databa
         assert await appender.append(deliver(other, one, number=1)) == Recorded(0, 2, 0)
 
 
+async def test_one_key_on_two_messages_is_a_conflict(database: Database) -> None:
+    one, other, third = (event(message, key="a", message_status="sending") for message in ("1", "2", "3"))
+    async with appending(database) as appender:
+        assert await appender.append(deliver(one)) == NEW
+        assert await appender.append(deliver(other, number=1)) == Recorded(1, 0, 1)
+        assert await appender.append(deliver(third, other, number=2)) == Recorded(1, 1, 1)
+
+
 async def test_a_rejected_entry_is_kept_without_events(database: Database, database_url: str) -> None:
     refused = deliver()._replace(entry=deliver().entry._replace(body=b"nonsense", rejection="not JSON"))
     async with appending(database) as appender:

@@ -142,7 +142,7 @@ async def test_an_append_that_is_under_way_is_waited_for_and_erased(
             " '00000000-0000-7000-8000-000000000001', item, cascade_order, retry_count, event_type,"
             " message_id,"
             " message_reference, channel, message_status, channel_status, supplier_status,"
-            " message_failure_code, channel_failure_code, cascade_type, 'm-2', digest FROM events"
+            " message_failure_code, channel_failure_code, cascade_type, 'm-2', sha256('m-2') FROM events"
         )
         slow.execute(
             "INSERT INTO entries (received_at, entry_id, rules, kind, client_id, body)"
