@@ -90,10 +90,11 @@ def cpu_seconds(pid: int) -> float:
 
 def family_seconds(parent: int) -> float:
     """Return the processor time so far of a process and its children, those that have ended included."""
-    ended = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[13:15]
-    return sum(map(cpu_seconds, (parent, *children(parent)))) + sum(map(int, ended)) / os.sysconf(
-        "SC_CLK_TCK"
-    )
+    while True:
+        ticks = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[13:15]
+        ended = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        with suppress(FileNotFoundError, ProcessLookupError):  # one has ended since: look again
+            return ended + sum(map(cpu_seconds, (parent, *children(parent))))
 
 
 def free_port() -> int:
