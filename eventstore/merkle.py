@@ -33,11 +33,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def perfect_root(hashes: list[bytes]) -> bytes:
+def perfect_root(hashes: bytes) -> bytes:
     """Return the root over the hashes of 2^h neighbours of one height, from left to right."""
-    while len(hashes) > 1:
-        hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
-    return hashes[0]
+    while len(hashes) > HASH_SIZE:
+        pairs = [hashes[at : at + 2 * HASH_SIZE] for at in range(0, len(hashes), 2 * HASH_SIZE)]
+        hashes = b"".join([sha256(b"\x01" + pair).digest() for pair in pairs])
+    return hashes
 
 
 def perfect_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:

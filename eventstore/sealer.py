@@ -131,16 +131,17 @@ async def _seal(
 ) -> Sealed:
     every = everything or state.xmax is None
     looked_at = {"since": FIRST, "below": _LAST, "open": []} if every else state.unseen | {"below": None}
-    cursor = await connection.execute(
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(
         statement("eventstore", "seal"),
         looked_at | {"trusting": trusting, "size": state.size, "most": most},
     )
-    ((snapshot, sealed, oldest),) = await cursor.fetchall()
+    ((snapshot, sealed, oldest, hashes),) = await cursor.fetchall()
     more = sealed == most
     size = state.size + sealed
     if sealed == 0 and state.snapshot is not None and not everything:
         return Sealed(0, size, more=False)  # the old snapshot serves as well: an idle ledger writes nothing
-    await tiles.keep_full(connection, state.size, size)
+    await tiles.keep_full(connection, state.size, hashes)
     await change(
         connection,
         state,

@@ -25,11 +25,15 @@ _PATIENCE = "60s"
 """How long another sealer is waited for, and how long a paused one may hold the lock."""
 
 
-_BOUNDS = """
-    SELECT
-        set_config('lock_timeout', %(patience)s, true),
-        set_config('idle_in_transaction_session_timeout', %(patience)s, true),
-        set_config('jit', 'off', true) -- to compile a seal takes longer than to run it
+_HOLD = """
+    SELECT pg_advisory_xact_lock(%(lock)s)
+    FROM (
+        SELECT
+            set_config('lock_timeout', %(patience)s, true),
+            set_config('idle_in_transaction_session_timeout', %(patience)s, true),
+            set_config('jit', 'off', true) -- to compile a seal takes longer than to run it
+        OFFSET 0 -- first
+    ) AS bounds
 """
 
 
@@ -90,8 +94,7 @@ async def read_state(connection: LedgerConnection) -> State:
 
 async def hold(connection: LedgerConnection) -> State:
     """Wait until no other sealer works, exclude others until the transaction ends, and return the state."""
-    await connection.execute(_BOUNDS, {"patience": _PATIENCE})
-    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SEAL_LOCK])
+    await connection.execute(_HOLD, {"lock": SEAL_LOCK, "patience": _PATIENCE})
     return await read_state(connection)
 
 

@@ -21,6 +21,9 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 """Hashes in a full tile."""
 
+SIZE = WIDTH * merkle.HASH_SIZE
+"""Bytes of them."""
+
 TOGETHER = 32
 """Tiles, of 8 KiB each, that one statement keeps: after a long pause of the sealer there may be many."""
 
@@ -40,45 +43,46 @@ async def hashes_for(connection: AsyncConnection[Any], ranges: Iterable[merkle.R
 
     def hashed(height: int, index: int) -> bytes:
         level, tile, first, many = _place(height, index)
-        found = read[level, tile][first : first + many]
-        if len(found) < many:
-            raise LogInconsistent(f"of the {WIDTH} hashes of tile {tile}, level {level}, some are gone")
-        return merkle.perfect_root(found)
+        return merkle.perfect_root(_part(read[level, tile], first, many, (level, tile)))
 
     return hashed
 
 
-async def keep_full(connection: AsyncConnection[Any], old: int, new: int) -> None:
-    """Keep the tiles that became full when the log grew from `old` to `new` leaves, which are there."""
+async def keep_full(connection: AsyncConnection[Any], old: int, fresh: bytes) -> None:
+    """Keep the tiles that become full when leaves of the hashes `fresh` follow the first `old` ones."""
     level = 0
-    while (full := new >> HEIGHT) > (known := old >> HEIGHT):
-        for first in range(known, full, TOGETHER):
-            indexes = range(first, min(first + TOGETHER, full))
-            read = await read_tiles(connection, [(level, index) for index in indexes])
-            hashes = [read[level, index] for index in indexes]
+    while old % WIDTH + len(fresh) // merkle.HASH_SIZE >= WIDTH:
+        first, known = divmod(old, WIDTH)
+        if known:
+            begun = await read_tiles(connection, [(level, first)])
+            fresh = _part(begun[level, first], 0, known, (level, first)) + fresh
+        full = [fresh[at : at + SIZE] for at in range(0, len(fresh) - SIZE + 1, SIZE)]
+        roots = [merkle.perfect_root(hashes) for hashes in full]
+        for at in range(0, len(full), TOGETHER):
+            hashes = full[at : at + TOGETHER]
             await connection.execute(
                 statement("eventstore", "tiles"),
                 {
                     "level": level,
-                    "index": Bigint(indexes),
-                    "root": Bytea([merkle.perfect_root(one) for one in hashes]),
-                    "hashes": Bytea([b"".join(one) for one in hashes]),
+                    "index": Bigint(range(first + at, first + at + len(hashes))),
+                    "root": Bytea(roots[at : at + TOGETHER]),
+                    "hashes": Bytea(hashes),
                 },
             )
-        level, old, new = level + 1, known, full
+        level, old, fresh = level + 1, first, b"".join(roots)
 
 
 async def read_tiles(
     connection: AsyncConnection[Any], wanted: Iterable[tuple[int, int]]
-) -> dict[tuple[int, int], list[bytes]]:
-    """Return the hashes of tiles by their (level, index), as many as there are."""
+) -> dict[tuple[int, int], bytes]:
+    """Return the hashes of tiles by their (level, index), one behind the other, as many as there are."""
     places = list(wanted)
     cursor = connection.cursor(binary=True)
     await cursor.execute(
         statement("eventstore", "tile_hashes"),
         {"levels": [level for level, _ in places], "indexes": [index for _, index in places]},
     )
-    return {(level, index): _split(hashes or b"") async for level, index, hashes in cursor}
+    return {(level, index): hashes or b"" async for level, index, hashes in cursor}
 
 
 def _place(height: int, index: int) -> tuple[int, int, int, int]:
@@ -88,5 +92,9 @@ def _place(height: int, index: int) -> tuple[int, int, int, int]:
     return level, first >> HEIGHT, first % WIDTH, 1 << above
 
 
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + merkle.HASH_SIZE] for at in range(0, len(hashes), merkle.HASH_SIZE)]
+def _part(hashes: bytes, first: int, many: int, tile: tuple[int, int]) -> bytes:
+    """Return so many hashes of those of a tile; raises `LogInconsistent` where there are fewer."""
+    found = hashes[first * merkle.HASH_SIZE : (first + many) * merkle.HASH_SIZE]
+    if len(found) < many * merkle.HASH_SIZE:
+        raise LogInconsistent(f"of the {WIDTH} hashes of tile {tile[1]}, level {tile[0]}, some are gone")
+    return found

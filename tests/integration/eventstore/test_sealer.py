@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from eventstore import leaf, merkle, sealer, sealer_state, tiles
+from eventstore import leaf, merkle, sealer, sealer_state
 from eventstore.database import Database, LedgerConnection
 from eventstore.leaf import Leaf
 from eventstore.sealer import seal
@@ -257,44 +256,3 @@ async def test_an_idle_ledger_writes_nothing(database: Database, writer: psycopg
         for _ in range(3):
             await seal(database)
         assert await read_state(connection) == before
-
-
-# Tiles
-
-
-@pytest.mark.parametrize("steps", [(256,), (255, 256, 257), (1, 300, 1000, 65_535, 65_537), (70_000,)])
-async def test_roots_and_proofs_come_from_tiles_whatever_the_steps(
-    database: Database, database_url: str, steps: tuple[int, ...]
-) -> None:
-    hashes = [sha256(number.to_bytes(4, "big")).digest() for number in range(steps[-1])]
-    with psycopg.connect(database_url) as connection:
-        old = 0
-        for new in steps:
-            rows = ((index, new_id(), b"c" * 32, hashes[index]) for index in range(old, new))
-            with connection.cursor().copy("COPY leaves FROM STDIN (FORMAT binary)") as copy:
-                copy.set_types(["bigint", "uuid", "bytea", "bytea"])
-                for row in rows:
-                    copy.write_row(row)
-            connection.commit()
-            async with database.connection() as reader:
-                await tiles.keep_full(reader, old, new)
-            old = new
-    levels: list[list[bytes]] = [hashes]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        levels.append([merkle.node_hash(below[at], below[at + 1]) for at in range(0, len(below) // 2 * 2, 2)])
-
-    def plain(height: int, index: int) -> bytes:
-        return levels[height][index]
-
-    async with database.connection() as reader:
-        for size in {1, 2, 255, 256, 257, 511, old // 2, old - 1, old} & set(range(old + 1)):
-            index = size // 3
-            ranges = merkle.inclusion_ranges(index, size)
-            growth = merkle.consistency_ranges(size, old)
-            kept = await tiles.hashes_for(reader, [(0, size), *ranges, *growth])
-            assert merkle.root(size, kept) == merkle.root(size, plain)
-            assert merkle.proof(ranges, kept) == merkle.proof(ranges, plain)
-            assert merkle.proof(growth, kept) == merkle.proof(growth, plain)
-    rows_of: Any = execute(database_url, "SELECT level, count(*) FROM tiles GROUP BY level ORDER BY level")
-    assert rows_of == [(level, many) for level in range(3) if (many := old >> 8 * (level + 1))]

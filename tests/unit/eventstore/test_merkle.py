@@ -73,7 +73,7 @@ def hashes_of(leaves: list[bytes]) -> merkle.Hashes:
     def hashed(height: int, index: int) -> bytes:
         start = index << height
         assert start + (1 << height) <= len(leaves), "a perfect subtree is all there"
-        return merkle.perfect_root(leaves[start : start + (1 << height)])
+        return merkle.perfect_root(b"".join(leaves[start : start + (1 << height)]))
 
     return hashed
 
