@@ -47,9 +47,9 @@ from query.endpoint import StatusesEndpoint
 from query.filters import InvalidQuery
 from query.lookups import Lookups
 from query.models import Statuses
-from query.pages import routes as pages_routes
 from query.pages.page import Pages
-from query.pages.routes import Sight
+from query.pages.routes import routes as pages_routes
+from query.pages.sight import PREFIX, Sight
 from query.pages.styles import read_styles
 from query.streams import Streams
 
@@ -185,7 +185,7 @@ def create_app(settings: Settings | None = None) -> StatusLedger:
         verifies,
         Inspection(lambda: ledger.database, settings),
     )
-    app.include_router(pages_routes.routes(sight, pages, visitor))
+    app.include_router(pages_routes(sight, pages, visitor))
     _answer_errors(app, pages)
     _ask_to_sign_in(app, sign_in_page)
     return app
@@ -214,7 +214,7 @@ def _serve_statuses(
 
 def _answer_errors(app: FastAPI, pages: Pages) -> None:
     def answer(request: Request, code: int, status: str, headers: Any = None) -> Response:
-        if request.url.path.startswith(f"{pages_routes.PREFIX}/"):
+        if request.url.path.startswith(f"{PREFIX}/"):
             return pages.error(code, status, visitor=getattr(request.state, "visitor", None), headers=headers)
         return JSONResponse({"status": status}, code, headers)
 

@@ -16,7 +16,7 @@ from ledger.security import Callers, access_of
 from ledger.sessions import Sessions
 from query.pages.forms import read_form, require_token
 from query.pages.page import Pages
-from query.pages.routes import PREFIX, SEARCH
+from query.pages.sight import PREFIX, SEARCH
 from query.pages.visitor import Visitor
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 
-from query.filters import unique
+from query.filters import InvalidQuery, unique
 
 LARGEST_FORM = 16 * 1024
 """Bytes that a form may have."""
@@ -38,6 +38,12 @@ def require_token(form: dict[str, str], token: str) -> None:
     """Take the session's token from a form; answers 403 where it is not there."""
     if not hmac.compare_digest(form.pop(TOKEN, "").encode(), token.encode()):
         raise HTTPException(403, "This form was not sent from these pages")
+
+
+def told(error: InvalidQuery) -> str:
+    """Return what is wrong, without the name of the parameter, and as a sentence."""
+    _, _, what = error.detail.partition(": ")
+    return f"This {what}"
 
 
 def _is_ours(request: Request) -> bool:
