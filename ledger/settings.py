@@ -1,44 +1,29 @@
 """Settings: the only reader of the environment. `.env` is read too, for development."""
 
-import re
 import secrets
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventstore.errors import LedgerError
-from ledger.peers import Network, trusted_network
+from ledger.setting_values import (
+    AnchorsPlace,
+    Insights,
+    LogName,
+    LongSecret,
+    Proxies,
+    Secret,
+    Secrets,
+    WebAddress,
+    refuse_unresolved,
+)
 from query.terms import Terms
-
-UNRESOLVED_REFERENCE = "@Microsoft.KeyVault("
-"""How a Key Vault reference begins that Azure could not resolve."""
 
 
 class SettingsInvalid(LedgerError):
     """The settings do not allow a start."""
-
-
-def _refuse_unresolved(text: str) -> None:
-    if text.startswith(UNRESOLVED_REFERENCE):
-        raise ValueError("is a Key Vault reference that was not resolved")
-
-
-def _split(value: object) -> object:
-    r"""Return the parts of a list; a comma within one of them is written `\,`."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.replace(r"\,", ",") for part in re.split(r"(?<!\\),", value) if part)
 
 
 def _days(default: int, which: str) -> Any:
@@ -108,7 +93,7 @@ class DatabaseSettings(BaseSettings):
     def _resolved(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
-        _refuse_unresolved(value)
+        refuse_unresolved(value)
         field = cls.model_fields[info.field_name or ""]
         if not value.strip() and not field.is_required():
             return field.get_default(call_default_factory=True)
@@ -131,97 +116,24 @@ class DatabaseSettings(BaseSettings):
         return settings
 
 
-def _strong(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text:
-        raise ValueError("is empty")
-    if text != text.strip():
-        raise ValueError("begins or ends with white space")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("is not Unicode text") from None
-    _refuse_unresolved(text)  # one of a list is seen here alone
-    return value
-
-
-Secret = Annotated[SecretStr, AfterValidator(_strong)]
-
-SHORTEST_KEY = 32
-"""Characters of a key that signs what must not be forged: histories, sessions."""
-
-
-def _long(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < SHORTEST_KEY:
-        raise ValueError("is too short: make it with `openssl rand -base64 32`")
-    return value
-
-
-Secrets = Annotated[tuple[Secret, ...], NoDecode]
-"""One or several secrets, comma-separated in the environment."""
-
-
-def _names_a_log(value: str) -> str:
-    if not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*", value, re.ASCII):
-        raise ValueError("must be a host and a path, such as example.nhs.uk/status-ledger")
-    return value
-
-
-def _keeps_anchors(value: str) -> str:
-    if value.startswith("http://") and urlsplit(value).hostname not in ("127.0.0.1", "localhost"):
-        raise ValueError("must be a folder, or an address with https")
-    return value
-
-
-def _is_a_url(value: str) -> str:
-    address = urlsplit(value)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError("must be an http or https address, such as http://localhost:4318")
-    return value
-
-
-_INSIGHTS = re.compile(
-    r"(?:^|;)\s*InstrumentationKey=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
-)
-
-
-def _names_insights(value: SecretStr) -> SecretStr:
-    if not _INSIGHTS.search(value.get_secret_value()):
-        raise ValueError("has no InstrumentationKey: copy it from Application Insights")
-    return value
-
-
-Insights = Annotated[SecretStr, AfterValidator(_names_insights)]
-"""How to reach an Application Insights."""
-
-
-Proxies = Annotated[tuple[Annotated[Network, BeforeValidator(trusted_network)], ...], NoDecode]
-"""Addresses and networks of proxies, comma-separated in the environment."""
-
-
 class SealingSettings(DatabaseSettings):
     """What a command needs that seals the ledger."""
 
-    ledger_name: Annotated[str, AfterValidator(_names_a_log)] = Field(
+    ledger_name: LogName = Field(
         "localhost/status-ledger",
         description="host and path that name this ledger in its checkpoints, for ever",
     )
-    sealing_key: Annotated[Secret, AfterValidator(_long)] | None = Field(
+    sealing_key: LongSecret | None = Field(
         None,
         description="the key that signs checkpoints; without it nothing is signed, "
         "and feed and proofs are empty",
     )
     sealing_key_previous: Secrets = Field((), description="sealing keys whose checkpoints are still believed")
-    anchors: Annotated[str, AfterValidator(_keeps_anchors)] = Field(
+    anchors: AnchorsPlace = Field(
         ".data/anchors",
         description="where checkpoints are kept outside the database: a folder, or the `https` address of a "
         "container of Azure's, which the service enters as itself",
     )
-
-    @field_validator("sealing_key_previous", mode="before")
-    @classmethod
-    def _several_sealing_keys(cls, value: object) -> object:
-        return _split(value)
 
 
 class Settings(SealingSettings):
@@ -267,7 +179,7 @@ class Settings(SealingSettings):
         description="seconds between two seals, and two looks at what is to be listed; `0`: the service does "
         "neither, `status-ledger seal` does, and on Azure Functions a timer",
     )
-    session_secret: Annotated[Secret, AfterValidator(_long)] | None = Field(
+    session_secret: LongSecret | None = Field(
         None,
         description="what signs the sessions of the auditors' pages; without it nobody can sign in to them",
     )
@@ -278,11 +190,11 @@ class Settings(SealingSettings):
         "and answer 401 elsewhere",
     )
     metrics_api_key_previous: Secrets = Field((), description="keys that still read `/metrics`")
-    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_is_a_url)] | None = Field(
+    otel_exporter_otlp_endpoint: WebAddress | None = Field(
         None, description="the OpenTelemetry collector that traces and metrics go to, by OTLP over HTTP"
     )
-    applicationinsights_connection_string: Annotated[SecretStr, AfterValidator(_names_insights)] | None = (
-        Field(None, description="the Application Insights that traces and metrics go to")
+    applicationinsights_connection_string: Insights | None = Field(
+        None, description="the Application Insights that traces and metrics go to"
     )
     traces_sampled: float = Field(
         0.05,
@@ -323,17 +235,6 @@ class Settings(SealingSettings):
     def session_secrets(self) -> tuple[str, ...]:
         """The ring of session secrets, the current one first; without a current one it is empty."""
         return _ring(self.session_secret, self.session_secret_previous)
-
-    @field_validator(
-        *(f"{name}_previous" for name in SECRETS if name != "sealing_key"),
-        "metrics_api_key_previous",
-        "hmac_secrets_archive",
-        "trusted_proxies",
-        mode="before",
-    )
-    @classmethod
-    def _several(cls, value: object) -> object:
-        return _split(value)
 
 
 def _ring(current: SecretStr | None, previous: tuple[SecretStr, ...]) -> tuple[str, ...]:
