@@ -178,7 +178,7 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             "sealing-cost",
             "processor time of a callback while none are sealed ÷ while they are, seals included",
             each("cost-unsealed", "cost-sealed-{n}"),
-            Mark(0.95, 0.98),
+            None,
             full=True,
         ),
         Row(
