@@ -41,13 +41,12 @@ BOUNDS: dict[str, str] = {
     ),
     "sealing": (
         "5 µs of PostgreSQL and 1 of Python an entry, and 10 ms a second, of some 140 µs a callback; a "
-        "second run of 31 rounds, not kept, gave 0.96 (0.72 to 1.20). What there is no time for is mostly "
-        "idle: a sixth of both cores."
+        "second run of 31 rounds, not kept, gave 0.96 (0.72 to 1.20). A sixth of both cores is idle otherwise, "
+        "and pays for a part of it."
     ),
     "sealing-cost": (
-        "the same rounds by processor time, without ÷ with: some 10 µs of 145, of which 7 are the seals' own "
-        "and the rest what callbacks take longer, for seals push what they need out of the caches; the "
-        "second run gave 0.93 too."
+        "the same rounds by processor time, without ÷ with: some 10 µs of 145, of which 7 are accounted for "
+        "as the seals' own; the second run gave 0.93 too."
     ),
     "memory": (
         "of 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
@@ -55,7 +54,7 @@ BOUNDS: dict[str, str] = {
         " million callbacks."
     ),
     "pause": (
-        "the swap itself takes 7 ms. Longer are commits while the file system frees the 3 GB of the old "
+        "the swap itself took 7 ms in a run that was looked into. Longer are commits while the file system frees the 3 GB of the old "
         "tables (this one discards what is freed): a bare insert beside such a drop waited for 32 to 245 ms "
         "in five tries, whether it was dropped at once, index by index or with pauses between. The longest "
         "of a run that is not kept was 46 ms; with 4.2 million events it was 26 and 119 ms."
