@@ -7,7 +7,7 @@ BOUNDS: dict[str, str] = {
         " that three processes share), 53 PostgreSQL's (append and folds: 16 index entries), 14 those of "
         "`wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, and for "
         "12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. Single rounds of "
-        "one run lie between 0.58 and 0.82; a run of five rounds an hour before gave 0.65."
+        "one run lie between 0.56 and 0.81; medians of earlier runs were 0.65 to 0.74."
     ),
     "hundred": (
         "an item costs 18 µs in Python (checks, hashes, parameters) and 35 in PostgreSQL (an event and two "
@@ -25,7 +25,8 @@ BOUNDS: dict[str, str] = {
         "looked at every 1.5 ms at 6,000 callbacks a second, appends last up to 15 ms (processor, and the "
         "sync of the log), 25 where PostgreSQL makes a new file of its log; once a second a seal takes 50 "
         "ms of one of the two cores. Without seals the 99th percentile is the same: 15 to 38 ms in eight "
-        "runs."
+        "runs. Among all other rows of one long run it was 38 ms (35 to 65), measured by itself right after "
+        "13 to 18 ms in three runs."
     ),
     "large": (
         "24 million events, in use for a minute. Pages of the read model and of the index over random keys "
@@ -41,8 +42,8 @@ BOUNDS: dict[str, str] = {
     ),
     "sealing": (
         "5 µs of PostgreSQL and 1 of Python an entry, and 10 ms a second, of some 140 µs a callback; a "
-        "second run of 31 rounds, not kept, gave 0.96 (0.72 to 1.20). A sixth of both cores is idle otherwise, "
-        "and pays for a part of it."
+        "second run of 31 rounds, not kept, gave 0.96 (0.72 to 1.20). A sixth of both cores is idle "
+        "otherwise, and pays for a part of it."
     ),
     "sealing-cost": (
         "the same rounds by processor time, without ÷ with: some 10 µs of 145, of which 7 are accounted for "
@@ -54,9 +55,9 @@ BOUNDS: dict[str, str] = {
         " million callbacks."
     ),
     "pause": (
-        "the swap itself took 7 ms in a run that was looked into. Longer are commits while the file system frees the 3 GB of the old "
-        "tables (this one discards what is freed): a bare insert beside such a drop waited for 32 to 245 ms "
-        "in five tries, whether it was dropped at once, index by index or with pauses between. The longest "
+        "the swap itself took 7 ms in a run that was looked into. Longer are commits while the file system "
+        "frees the 3 GB of the old tables (this one discards what is freed): a bare insert beside such a "
+        "drop waited for 32 to 245 ms in five tries, dropped at once, index by index or with pauses. The longest "
         "of a run that is not kept was 46 ms; with 4.2 million events it was 26 and 119 ms."
     ),
     "rebuild": (
