@@ -57,7 +57,7 @@ BOUNDS: dict[str, str] = {
     "pause": (
         "the swap itself took 7 ms in a run that was looked into. Longer are commits while the file system "
         "frees the 3 GB of the old tables (this one discards what is freed): a bare insert beside such a "
-        "drop waited for 32 to 245 ms in five tries, dropped at once, index by index or with pauses. The longest "
+        "drop waited for 32 to 245 ms in five tries, at once, index by index or with pauses. The longest "
         "of a run that is not kept was 46 ms; with 4.2 million events it was 26 and 119 ms."
     ),
     "rebuild": (
