@@ -55,10 +55,11 @@ BOUNDS: dict[str, str] = {
         " million callbacks."
     ),
     "pause": (
-        "the swap itself took 7 ms in a run that was looked into. Longer are commits while the file system "
-        "frees the 3 GB of the old tables (this one discards what is freed): a bare insert beside such a "
-        "drop waited for 32 to 245 ms in five tries, at once, index by index or with pauses. The longest "
-        "of a run that is not kept was 46 ms; with 4.2 million events it was 26 and 119 ms."
+        "the kept run was disturbed: for its profile PostgreSQL logged statements and looked for deadlocks "
+        "after 20 ms. Two rounds without, not kept, gave 51 ms (48 to 54), another 46, in which the swap took "
+        "7. Longer are commits while the file system frees the 3 GB of the old tables (this one discards what"
+        " is freed): a bare insert beside such a drop waited for 32 to 245 ms in five tries, at once, index "
+        "by index or with pauses."
     ),
     "rebuild": (
         "of 198 s for 24 million events 148 fold, by two connections that keep both cores busy to 97% (a "
