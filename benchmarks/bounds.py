@@ -56,7 +56,7 @@ BOUNDS: dict[str, str] = {
     ),
     "pause": (
         "the kept run was disturbed: for its profile PostgreSQL logged statements and looked for deadlocks "
-        "after 20 ms. Two rounds without, not kept, gave 51 ms (48 to 54), another 46, in which the swap took "
+        "after 20 ms. Two rounds without, not kept, gave 51 ms (48 to 54), another 46, of which the swap was "
         "7. Longer are commits while the file system frees the 3 GB of the old tables (this one discards what"
         " is freed): a bare insert beside such a drop waited for 32 to 245 ms in five tries, at once, index "
         "by index or with pauses."
