@@ -24,7 +24,6 @@ SEAL_LOCK = 0x57A7_1ED8
 _PATIENCE = "60s"
 """How long another sealer is waited for, and how long a paused one may hold the lock."""
 
-
 _HOLD = """
     SELECT pg_advisory_xact_lock(%(lock)s)
     FROM (

@@ -57,15 +57,16 @@ async def keep_full(connection: AsyncConnection[Any], old: int, fresh: bytes) ->
             begun = await read_tiles(connection, [(level, first)])
             fresh = _part(begun[level, first], 0, known, (level, first)) + fresh
         full = [fresh[at : at + SIZE] for at in range(0, len(fresh) - SIZE + 1, SIZE)]
-        roots = [merkle.perfect_root(hashes) for hashes in full]
-        for at in range(0, len(full), TOGETHER):
+        roots: list[bytes] = []
+        for at in range(0, len(full), TOGETHER):  # what else the service does comes in between
             hashes = full[at : at + TOGETHER]
+            roots += map(merkle.perfect_root, hashes)
             await connection.execute(
                 statement("eventstore", "tiles"),
                 {
                     "level": level,
                     "index": Bigint(range(first + at, first + at + len(hashes))),
-                    "root": Bytea(roots[at : at + TOGETHER]),
+                    "root": Bytea(roots[at:]),
                     "hashes": Bytea(hashes),
                 },
             )

@@ -1,4 +1,4 @@
-"""What is kept beside the ledger: callbacks in quarantine, and who did and looked at what."""
+"""What is kept beside the ledger: callbacks in quarantine, who did and looked at what, and who may."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,5 +1,7 @@
 """One sealer works at a time, and no other waits for it without end."""
 
+import asyncio
+
 import pytest
 from psycopg.errors import LockNotAvailable
 
@@ -16,7 +18,7 @@ async def test_who_would_seal_waits_for_another_as_long_as_it_is_patient(
         monkeypatch.setattr(sealer_state, "_PATIENCE", "50ms")
         async with database.connection() as second:
             with pytest.raises(LockNotAvailable):
-                async with second.transaction():
+                async with asyncio.timeout(30), second.transaction():  # or it would wait for ever
                     await hold(second)
 
 
