@@ -8,9 +8,10 @@ import pytest
 
 from eventstore import merkle, tiles
 from eventstore.database import Database
+from eventstore.sealer import seal
 from eventstore.tiles import LogInconsistent
 from tests.support.database import execute
-from tests.support.sealing import new_id
+from tests.support.sealing import new_id, write
 
 
 @pytest.mark.parametrize("steps", [(256,), (255, 256, 257), (1, 300, 1000, 65_535, 65_537), (70_000,)])
@@ -56,3 +57,21 @@ async def test_no_tile_is_made_of_a_log_with_a_gap(database: Database) -> None:
     async with database.connection() as reader:
         with pytest.raises(LogInconsistent, match="of the 256 hashes of tile 0, level 0, some are gone"):
             await tiles.keep_full(reader, 200, b"h" * 32 * 56)
+
+
+async def test_tiles_hold_the_leaves_that_were_sealed_in_their_order(
+    database: Database, database_url: str
+) -> None:
+    for many in (100, 500, 300):
+        with psycopg.connect(database_url) as connection:
+            for _ in range(many):
+                write(connection)
+        await seal(database)
+    kept: Any = execute(database_url, "SELECT index, hashes FROM tiles WHERE level = 0 ORDER BY index")
+    sealed: Any = execute(
+        database_url,
+        "SELECT index / 256, string_agg(hash, ''::bytea ORDER BY index) FROM leaves"
+        " WHERE index < 768 GROUP BY 1 ORDER BY 1",
+    )
+    assert len(kept) == 3
+    assert kept == sealed
