@@ -55,16 +55,14 @@ BOUNDS: dict[str, str] = {
         " million callbacks."
     ),
     "pause": (
-        "the kept run was disturbed: for its profile PostgreSQL logged statements and looked for deadlocks "
-        "after 20 ms. Two rounds without, not kept, gave 51 ms (48 to 54), another 46, of which the swap was "
-        "7. Longer are commits while the file system frees the 3 GB of the old tables (this one discards what"
-        " is freed): a bare insert beside such a drop waited for 32 to 245 ms in five tries, at once, index "
-        "by index or with pauses."
+        "the swap itself takes 7 ms. Longer are commits while the file system frees the 3 GB of the old tables "
+        "(this one discards what is freed): a bare insert beside such a drop waited for 32 to 245 ms in five "
+        "tries, at once, index by index or with pauses; so single rounds lie between 42 and 212 ms."
     ),
     "rebuild": (
-        "of 198 s for 24 million events 148 fold, by two connections that keep both cores busy to 97% (a "
+        "profiled in a run of 198 s for 24 million events: 148 s fold, by two connections that keep both cores busy to 97% (a "
         "tenth of it the reader's and the supplier's; no function above 8%: expressions, rows put together, "
-        "buffers looked up), 41 make the eight indexes, and 9 are the rest: to count, analyse, catch up, and "
+        "buffers looked up), 41 make the eight indexes, 9 are the rest: to count, analyse, catch up, and "
         "drop the old tables."
     ),
 }
