@@ -106,6 +106,12 @@ def rows(workers: Sequence[int], *, full: bool) -> list[Row]:
             Mark(0.4, 0.6),
         ),
         Row(
+            "hundred-kept",
+            "the same ÷ `COPY` of all that is kept of them, bodies and read model included",
+            each("events", "copy-kept", of=workers),
+            None,
+        ),
+        Row(
             "peers",
             "single-item rate over HTTP ÷ best peer's single append, in process",
             each("callbacks", *(f"{peer}-{way}" for peer, ways in PEERS.items() for way in ways), of=workers),

@@ -23,7 +23,7 @@ def subjects(workers: Sequence[int]) -> list[Subject]:
     """Return the subjects, those of a service once for each number of workers."""
     found = [
         Subject(("insert",), limits.inserts),
-        Subject(("copy",), limits.copied),
+        Subject(("copy", "copy-kept"), limits.copied),
         *(Subject((f"constant-{n}",), partial(limits.constants, workers=n)) for n in workers),
         Subject(("eventsourcing-one", "eventsourcing-8", "eventsourcing-hundred"), peering.eventsourcing),
         Subject(("emmett-one", "emmett-8", "emmett-32", "emmett-hundred"), peering.emmett),
