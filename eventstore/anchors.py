@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +63,10 @@ class Folder:
         try:
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
-                self._write(place, note)
+                _write(place, note)
+            self._make_durable(
+                place
+            )  # also what another process wrote, which may have died before it did this
             kept = place.read_text(encoding="utf-8")
         except OSError as error:
             raise AnchorsUnavailable(str(error)) from error
@@ -99,20 +103,8 @@ class Folder:
             return []
         return sorted(place for place in folder.iterdir() if re.fullmatch(r"[0-9]{20}", place.name))
 
-    def _write(self, place: Path, note: str) -> None:
-        descriptor, name = tempfile.mkstemp(prefix="new-", dir=place.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o444)
-            try:
-                os.link(name, place)  # which, unlike a rename, never replaces what is there
-            except FileExistsError:
-                return  # another process was faster: who called compares
-        finally:
-            Path(name).unlink()
+    def _make_durable(self, place: Path) -> None:
+        """See that the name of an anchor is on disk, and the names of its folders."""
         _sync(place.parent)
         if place.parent not in self._durable:
             _sync(place.parent.parent)
@@ -123,6 +115,20 @@ class Folder:
 def named(log: str) -> str:
     """Return a log's name as a folder may have it: an origin has slashes."""
     return re.sub(r"[^\w.-]", "_", log, flags=re.ASCII)
+
+
+def _write(place: Path, note: str) -> None:
+    descriptor, name = tempfile.mkstemp(prefix="new-", dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o444)
+        with suppress(FileExistsError):  # another process was faster: who called compares
+            os.link(name, place)  # which, unlike a rename, never replaces what is there
+    finally:
+        Path(name).unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Anchors are written once, found again, never written over: in a folder and in a container of Azure's."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from eventstore.anchors import AnchorConflict, Anchors, AnchorsUnavailable
+from eventstore.anchors import AnchorConflict, Anchors, AnchorsUnavailable, Folder
 from ledger.anchoring import anchors_at, copies_of
 from ledger.cli import app as command_line
 from ledger.settings import Settings
@@ -51,6 +52,41 @@ def test_the_same_again_does_no_harm_and_another_is_refused(
     with pytest.raises(AnchorConflict):
         anchors.publish(log, 7, "another\n")
     assert anchors.latest(log) == "the one — with a dash\n"
+
+
+def test_what_a_crash_left_beside_anchors_is_none(tmp_path: Path) -> None:
+    anchors = Folder(tmp_path)
+    anchors.publish(LOG, 7, "note\n")
+    (written,) = tmp_path.glob("*/*/*")
+    (written.parent / "new-of-a-crash").write_text("no")
+    assert list(anchors.all(LOG)) == ["note\n"]
+    assert anchors.latest(LOG) == "note\n"
+
+
+def test_an_anchor_and_its_name_are_on_disk_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int | str] = []
+    sync, link = os.fsync, os.link
+
+    def note_sync(descriptor: int) -> None:
+        done.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def note_link(name: str, place: Path) -> None:
+        done.append("named")
+        link(name, place)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "link", note_link)
+    Folder(tmp_path).publish("log", 7, "note")
+    (anchor,) = tmp_path.glob("*/*/*")
+    file, *folders = (place.stat().st_ino for place in (anchor, *anchor.parents[:3]))
+    assert done == [file, "named", *folders]
+
+    done.clear()
+    Folder(tmp_path).publish("log", 7, "note")
+    assert done == folders, "another process may have died before it saw to that"
 
 
 @pytest.mark.slow
