@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
+
+from eventstore import prepared
 from eventstore.database import Database, LedgerConnection
 from tests.support.database import execute
 
@@ -34,6 +38,25 @@ class Breaking(Database):
 
     def terminate(self, lent: LedgerConnection) -> None:
         assert execute(self.url, f"SELECT pg_terminate_backend({lent.info.backend_pid}, 10000)") == [(True,)]
+
+
+class BreakingAppends(Breaking):
+    """The same of the connections that the appender keeps, whatever statement they run."""
+
+    def __init__(self, url: str, lose: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(url, lose, times)
+        self.execute = prepared.run
+        monkeypatch.setattr(prepared, "run", self.break_and_execute)
+
+    async def break_and_execute(self, lent: LedgerConnection, *statement: Any) -> list[Any]:
+        breaks, self.left = self.left > 0, self.left - 1
+        if breaks and self.lose == "before":
+            self.terminate(lent)
+        rows = await self.execute(lent, *statement)
+        if breaks and self.lose == "after":
+            self.terminate(lent)
+            await lent.execute("SELECT 'the answer'")  # which is lost
+        return rows
 
 
 WARNING = """

@@ -14,8 +14,10 @@ from psycopg import AsyncConnection
 
 from eventstore.anchors import Folder
 from eventstore.checkpoints import Seals
+from eventstore.database import Database
 from eventstore.identifiers import time_ordered_uuid
-from eventstore.notes import SigningKey
+from eventstore.notes import Checkpoint, SigningKey, read_checkpoint
+from eventstore.sealer_state import State, read_state
 from ledger.audit.guards import TRIGGERS
 from tests.support.database import execute
 
@@ -108,3 +110,21 @@ def entries(url: str) -> set[UUID]:
     """Return the ids of all entries."""
     rows: Iterable[Any] = execute(url, "SELECT entry_id FROM entries")
     return {entry_id for (entry_id,) in rows}
+
+
+def append(url: str, number: int = 1) -> None:
+    """Insert so many entries, in one transaction."""
+    with psycopg.connect(url) as connection:
+        write(connection, number)
+
+
+async def state_of(database: Database) -> State:
+    """Return what the sealer knows."""
+    async with database.connection() as connection:
+        return await read_state(connection)
+
+
+async def anchored(database: Database, seals: Seals) -> list[Checkpoint]:
+    """Return the anchors of the log that is being sealed."""
+    origin = seals.origin((await state_of(database)).incarnation or "")
+    return [read_checkpoint(note, seals.keys(origin)) for note in seals.anchors.all(origin)]
