@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from eventstore.database import Database
+from tests.support.appender import appending, told
+from tests.support.database import execute
 
 
 async def test_a_snapshot_whose_connection_is_lost_lets_a_cancellation_through(database_url: str) -> None:
@@ -26,3 +28,18 @@ async def test_a_snapshot_whose_connection_is_lost_lets_a_cancellation_through(d
         looking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await looking
+
+
+async def test_a_large_body_is_compressed_by_lz4_where_the_server_has_it(
+    database: Database, database_url: str
+) -> None:
+    ((known,),) = execute(
+        database_url, "SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'"
+    )
+    assert isinstance(known, list)
+    async with appending(database) as appender:
+        delivery = told()
+        large = delivery.entry._replace(body=b"{" + b" " * 10_000 + b"}")
+        await appender.append(delivery._replace(entry=large))
+    expected = "lz4" if "lz4" in known else "pglz"
+    assert execute(database_url, "SELECT pg_column_compression(body) FROM entries") == [(expected,)]
