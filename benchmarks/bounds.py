@@ -12,11 +12,12 @@ BOUNDS: dict[str, str] = {
     "hundred": (
         "out of reach on two cores. Each has 33 µs for an item at the mark, and `COPY` of nothing but the "
         "rows that are kept takes 17 of them (`hundred-kept`), of `events` alone 7. Profiled with two "
-        "workers, which keep both cores busy to 93%: 19 µs of Python (8 checks, 4 hashes, 3 parameters, "
-        "warm; the rest sockets, and caches that four processes share) and 37 of PostgreSQL (16 for an "
-        "event: parameters, 3 index entries, is it new, is it in conflict; 4 to compress bodies, by pglz, "
-        "for this build has no lz4; the rest two folded rows with 10 index entries). With one worker, "
-        "PostgreSQL writes one large batch at a time, on purpose (see overload in docs/reliability.md)."
+        "workers, which keep both cores busy to 93%: 19 µs of Python (7 checks, 4 hashes and signature, 2 "
+        "parameters, warm; the rest sockets, and caches that four processes share) and 37 of PostgreSQL "
+        "(17 for an event: parameters, 3 index entries, is it new, is it in conflict; 4 to compress "
+        "bodies, by pglz, for this build has no lz4; the rest two folded rows with 10 index entries). "
+        "With one worker, PostgreSQL writes one large batch at a time, on purpose (see overload in "
+        "docs/reliability.md)."
     ),
     "hundred-kept": (
         "as `hundred`; six items of a message leave six events, but one row of each table of the read model."
