@@ -14,6 +14,9 @@ from benchmarks.ground import SETTINGS, Ground, filesystem
 
 PACKAGES = ("fastapi", "httptools", "orjson", "psycopg", "pydantic", "uvicorn", "uvloop")
 
+WRITTEN = ("benchmarks/results", "docs/performance*")
+"""What a run writes."""
+
 
 def surroundings(ground: Ground) -> dict[str, Any]:
     """Return what a reader needs to judge a figure."""
@@ -24,7 +27,7 @@ def surroundings(ground: Ground) -> dict[str, Any]:
         ).fetchall()
     return {
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__).parents[1]),
         "seconds": ground.seconds,
         "scale": ground.scale._asdict(),
         "machine": {
@@ -51,8 +54,16 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _commit() -> str:
-    """Return the commit that is checked out, with a `+` where files differ from it."""
-    folder = Path(__file__).parent
-    described = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    return subprocess.run(described, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+def commit_of(folder: Path) -> str:
+    """Return the commit that is checked out, with a `+` where files differ from it.
+
+    What a run itself writes tells nothing of what was measured.
+    """
+
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], cwd=folder, check=False, capture_output=True, text=True)
+
+    described = git("describe", "--always", "--abbrev=12", "--exclude=*")
+    described.check_returncode()
+    same = git("diff", "--quiet", "HEAD", "--", ".", *(f":!{place}" for place in WRITTEN))
+    return described.stdout.strip() + ("+" if same.returncode else "")
