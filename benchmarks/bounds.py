@@ -3,11 +3,13 @@
 BOUNDS: dict[str, str] = {
     "single": (
         "of about 137 µs of processor time a callback, 63 are Python's (38 of them what a warm process "
-        "takes for HTTP, signature, strict JSON, hashes, model and parameters; the rest sockets, and caches"
-        " that three processes share), 53 PostgreSQL's (append and folds: 16 index entries), 14 those of "
-        "`wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, and for "
-        "12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. Single rounds of "
-        "one run lie between 0.56 and 0.81; medians of earlier runs were 0.65 to 0.74."
+        "takes for HTTP, signature, strict JSON, hashes, model and parameters; the rest sockets, and "
+        "caches that three processes share), 53 PostgreSQL's (append and folds: 16 index entries), 14 "
+        "those of `wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, "
+        "and for 12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. It is at "
+        "its mark and not past it: with this code medians were 0.76 (five rounds), 0.60 (five) and 0.66 "
+        "(nine) in three runs of one day, the later ones while the machine was slower at all that needs a "
+        "processor."
     ),
     "hundred": (
         "out of reach on two cores. Each has 33 µs for an item at the mark, and `COPY` of nothing but the "
@@ -32,8 +34,8 @@ BOUNDS: dict[str, str] = {
         "looked at every 1.5 ms at 6,000 callbacks a second, appends last up to 15 ms (processor, and the "
         "sync of the log), 25 where PostgreSQL makes a new file of its log; once a second a seal takes 50 "
         "ms of one of the two cores. Without seals the 99th percentile is the same: 15 to 38 ms in eight "
-        "runs. Among all other rows of one long run it was 38 ms (35 to 65), measured by itself right after "
-        "13 to 18 ms in three runs."
+        "runs. Runs of this code: 13 to 18 ms measured by itself; among all other rows of a long run 38, "
+        "22 and 24, with single rounds up to 0.7 s in which the disk stood still."
     ),
     "large": (
         "24 million events, in use for a minute. Pages of the read model and of the index over random keys "
@@ -48,13 +50,13 @@ BOUNDS: dict[str, str] = {
         "is busy for 95% of the time, and 4 of PostgreSQL; the constant takes 23 of Python."
     ),
     "sealing": (
-        "5 µs of PostgreSQL and 1 of Python an entry, and 10 ms a second, of some 140 µs a callback; a "
-        "second run of 31 rounds, not kept, gave 0.96 (0.72 to 1.20). A sixth of both cores is idle "
-        "otherwise, and pays for a part of it."
+        "5 µs of PostgreSQL and 1 of Python an entry, and 10 ms a second, of some 140 µs a callback. "
+        "Three runs of 31 rounds each gave 0.98, 0.96 and 0.94 (single rounds 0.68 to 1.20). A sixth of "
+        "both cores is idle otherwise, and pays for a part of it."
     ),
     "sealing-cost": (
-        "the same rounds by processor time, without ÷ with: some 10 µs of 145, of which 7 are accounted for "
-        "as the seals' own; the second run gave 0.93 too."
+        "the same rounds by processor time, without ÷ with: some 10 µs of 145, of which 7 are accounted "
+        "for as the seals' own; the three runs gave 0.93, 0.93 and 0.90."
     ),
     "memory": (
         "of 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
