@@ -7,19 +7,18 @@ BOUNDS: dict[str, str] = {
         "caches that three processes share), 53 PostgreSQL's (append and folds: 16 index entries), 14 "
         "those of `wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, "
         "and for 12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. It is at "
-        "its mark and not past it: with this code medians were 0.76 (five rounds), 0.60 (five) and 0.66 "
-        "(nine) in three runs of one day, the later ones while the machine was slower at all that needs a "
-        "processor."
+        "its mark and not past it: three runs of one day, with the same code for a callback, had medians "
+        "of 0.76 (five rounds), 0.60 (five) and 0.66 (nine, kept)."
     ),
     "hundred": (
-        "out of reach on two cores. Each has 33 µs for an item at the mark, and `COPY` of nothing but the "
-        "rows that are kept takes 17 of them (`hundred-kept`), of `events` alone 7. Profiled with two "
-        "workers, which keep both cores busy to 93%: 19 µs of Python (7 checks, 4 hashes and signature, 2 "
-        "parameters, warm; the rest sockets, and caches that four processes share) and 37 of PostgreSQL "
-        "(17 for an event: parameters, 3 index entries, is it new, is it in conflict; 4 to compress "
-        "bodies, by pglz, for this build has no lz4; the rest two folded rows with 10 index entries). "
-        "With one worker, PostgreSQL writes one large batch at a time, on purpose (see overload in "
-        "docs/reliability.md)."
+        "out of reach here: at the mark an item has 36 µs of both cores together, and `COPY` of nothing "
+        "but the rows that are kept takes 19 of them (`hundred-kept`), of `events` alone 7. Profiled with "
+        "two workers, which keep both cores busy to 93%: 19 µs of Python (7 checks, 4 hashes and "
+        "signature, 2 parameters, warm; the rest sockets, and caches that four processes share) and 37 of "
+        "PostgreSQL (17 for an event: parameters, 3 index entries, is it new, is it in conflict; 4 to "
+        "compress bodies, by pglz, for this build has no lz4; the rest two folded rows with 10 index "
+        "entries). With one worker, PostgreSQL writes one large batch at a time, on purpose (see overload "
+        "in docs/reliability.md)."
     ),
     "hundred-kept": (
         "as `hundred`; six items of a message leave six events, but one row of each table of the read model."
@@ -34,8 +33,8 @@ BOUNDS: dict[str, str] = {
         "looked at every 1.5 ms at 6,000 callbacks a second, appends last up to 15 ms (processor, and the "
         "sync of the log), 25 where PostgreSQL makes a new file of its log; once a second a seal takes 50 "
         "ms of one of the two cores. Without seals the 99th percentile is the same: 15 to 38 ms in eight "
-        "runs. Runs of this code: 13 to 18 ms measured by itself; among all other rows of a long run 38, "
-        "22 and 24, with single rounds up to 0.7 s in which the disk stood still."
+        "runs. Measured by itself it was 13 to 18 ms in three runs, among all other rows of a long run "
+        "38, 22 and 24; single rounds were 196 and 723 ms, and why is not known."
     ),
     "large": (
         "24 million events, in use for a minute. Pages of the read model and of the index over random "
@@ -44,7 +43,7 @@ BOUNDS: dict[str, str] = {
         "checkpoint is logged whole: 8.5 KB a callback in the first 12 s, 3.9 after 24 s, 3.4 on a small "
         "ledger. Three runs of five rounds on one day gave 0.82, 0.77 and 0.93."
     ),
-    "large-hundred": ("as `large`; the three runs gave 0.92, 0.69 and 0.92."),
+    "large-hundred": "as `large`; the three runs gave 0.92, 0.69 and 0.92.",
     "disk": "bodies are kept as they came; whoever reads the ledger would need the dictionary for ever.",
     "lookup": (
         "a lookup takes 53 µs of the one thread of Python (17 of them the kernel's, for sockets), which "
@@ -68,13 +67,13 @@ BOUNDS: dict[str, str] = {
         "the swap itself takes 7 ms. Longer are commits while the file system frees the 3 GB of the old "
         "tables (this one discards what is freed): a bare insert beside such a drop waited for 32 to 245 "
         "ms in five tries, at once, index by index or with pauses. Three runs of three rounds gave 78, "
-        "444 (138 to 1,950, while everything that used the disk was slow) and 58 ms."
+        "444 (138 to 1,950) and 58 ms (kept); what held up the second is not known."
     ),
     "rebuild": (
-        "three runs of one day gave 118,636, 92,861 and 99,574, the later ones while the machine was "
-        "slower at everything. Profiled in a run of 198 s for 24 million events (another day's, 128,775): "
-        "148 s fold, by two connections that keep both cores busy to 97% (a tenth of it the reader's and "
-        "the supplier's; no function above 8%: expressions, rows put together, buffers looked up), 41 "
-        "make the eight indexes, 9 are the rest: to count, analyse, catch up, and drop the old tables."
+        "four runs of one day, with the same code, gave 128,775, 118,636, 92,861 and 99,574 (kept). "
+        "Profiled before the first, in a run of 198 s for 24 million events: 148 s fold, by two "
+        "connections that keep both cores busy to 97% (a tenth of it the reader's and the supplier's; no "
+        "function above 8%: expressions, rows put together, buffers looked up), 41 make the eight "
+        "indexes, 9 are the rest: to count, analyse, catch up, and drop the old tables."
     ),
 }

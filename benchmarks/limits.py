@@ -113,6 +113,8 @@ def _some_rows(ground: Ground, count: int) -> dict[Table, bytes]:
             of_them = SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT")
             with cursor.copy(of_them.format(_stated(table), Identifier(table.name), _SOME[table])) as out:
                 lines[table] = b"".join(out)
+    if empty := [table.name for table, rows in lines.items() if not rows]:
+        raise RuntimeError(f"nothing is kept in {', '.join(empty)}")
     return lines
 
 

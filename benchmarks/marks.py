@@ -45,7 +45,7 @@ PEERS = {"eventsourcing": ("one", "8"), "emmett": ("one", "8", "32")}
 UNITS = {
     "callbacks": "callbacks/s",
     "constant": "requests/s",
-    "copy": "rows/s",
+    "copy": "events/s",
     "cost": "µs",
     "emmett": "events/s",
     "events": "events/s",

@@ -64,9 +64,8 @@ class Folder:
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 _write(place, note)
-            self._make_durable(
-                place
-            )  # also what another process wrote, which may have died before it did this
+            # Whoever wrote it: another process may have died before it did this.
+            self._make_durable(place)
             kept = place.read_text(encoding="utf-8")
         except OSError as error:
             raise AnchorsUnavailable(str(error)) from error

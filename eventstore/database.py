@@ -121,7 +121,7 @@ class Database:
         await connection.execute("SET timezone TO 'UTC'")
         # Whatever the server's own setting: an error that quotes its parameters would reach our log too.
         await connection.execute("SET log_parameter_max_length_on_error TO 0")
-        # Large bodies are compressed as they are written: in a fraction of the time, where the server has it.
+        # Large bodies are compressed as they are written; by lz4, which not every server has, in less time.
         await connection.execute(
             "SELECT set_config(name, 'lz4', false) FROM pg_settings"
             " WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"

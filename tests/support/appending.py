@@ -1,20 +1,26 @@
-"""Appends to a ledger as the service does, and a story that leaves no column of the read model empty."""
+"""Appends to a ledger by the service's statement or its appender; a story that fills the whole read model."""
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 
-from eventstore.appender import append_statement, parameters_of
+from eventstore.appender import Appender, Recorded, append_statement, parameters_of
 from eventstore.arrays import Array, ArrayDumper
-from eventstore.events import Event
+from eventstore.database import Database
+from eventstore.events import Delivery, Event
+from eventstore.group_commit import Limits
 from projections.projection import kept_in_step
+from tests.support.database import execute
 from tests.support.events import RECEIVED, deliver, event
 
 APPEND = append_statement(kept_in_step()).encode()
+
+NEW = Recorded(events=1, repeats=0, conflicts=0)
+REPEAT = Recorded(events=0, repeats=1, conflicts=0)
 
 _numbers = itertools.count(1)
 
@@ -38,6 +44,32 @@ def numbered(**said: Any) -> Event:
     number = next(_numbers)
     stated = {"key": f"key-{number}", "channel": "sms", "channel_status": "sending"} | said
     return event(f"message-{number:04d}", **stated)
+
+
+@asynccontextmanager
+async def appending(
+    database: Database, limits: Limits | None = None, writers: int = 1
+) -> AsyncIterator[Appender]:
+    """Lend an appender that writes, and writes what waits at the end."""
+    appender = Appender(database, kept_in_step(), limits=limits or Limits(), writers=writers)
+    appender.open()
+    try:
+        yield appender
+    finally:
+        await appender.close()
+
+
+def told(number: int = 0, **said: Any) -> Delivery:
+    """Return a delivery of one event, in an entry of that number."""
+    return deliver(event(**{"key": f"key-{number}", "message_status": "sending"} | said), number=number)
+
+
+def counts(url: str) -> tuple[object, ...]:
+    """Return how many entries, events and repeats there are."""
+    query = (
+        "SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM events), (SELECT count(*) FROM repeats)"
+    )
+    return execute(url, query)[0]
 
 
 def _minute(minute: int, message_id: str, **said: Any) -> Event:

@@ -12,7 +12,7 @@ from eventstore.appender import Appender, Recorded
 from eventstore.database import Database
 from eventstore.group_commit import Closed, Limits, Overloaded
 from projections.projection import kept_in_step
-from tests.support.appender import NEW, REPEAT, appending, counts, told
+from tests.support.appending import NEW, REPEAT, appending, counts, told
 from tests.support.breaking import BreakingAppends
 from tests.support.database import execute
 from tests.support.events import RECEIVED, deliver, event

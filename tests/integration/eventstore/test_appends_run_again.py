@@ -9,7 +9,7 @@ from eventstore.appender import Recorded
 from eventstore.database import Database, DatabaseUnavailable
 from eventstore.durable import ATTEMPTS
 from tests.integration.conftest import OwnServer
-from tests.support.appender import NEW, appending, counts, told
+from tests.support.appending import NEW, appending, counts, told
 from tests.support.breaking import WARNING, BreakingAppends, warning_at_each_statement, warning_at_the_commit
 from tests.support.database import at, execute, make_template
 from tests.support.events import deliver, event

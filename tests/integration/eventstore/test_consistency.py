@@ -11,13 +11,7 @@ from eventstore.notes import SigningKey, read_checkpoint
 from eventstore.sealing import Sealing
 from eventstore.tiles import LogInconsistent
 from tests.support.database import execute
-from tests.support.sealing import KEY, LEDGER, anchored, append, leaves, state_of
-
-
-def forge(url: str, *statements: str) -> None:
-    tables = ("entries", "leaves", "tiles", "checkpoints")
-    off = [f"ALTER TABLE {table} DISABLE TRIGGER append_only" for table in tables]
-    execute(url, *off, *statements)
+from tests.support.sealing import KEY, LEDGER, anchored, append, leaves, state_of, tampered
 
 
 def remove_newest(folder: Path) -> None:
@@ -38,7 +32,7 @@ async def test_nothing_is_signed_that_does_not_follow_from_what_was_signed(
     sealing = Sealing(database, seals)
     append(database_url, 3)
     await sealing.once(now=True)
-    forge(database_url, CHANGES[change])
+    tampered(database_url, CHANGES[change])
     append(database_url)
     with pytest.raises(LogInconsistent, match="is not the one that is anchored"):
         await sealing.once(now=True)
@@ -54,7 +48,7 @@ async def test_a_log_whose_leaves_are_gone_is_an_alarm(
 ) -> None:
     append(database_url, 3)
     await sealing.once(now=True)
-    forge(database_url, "DELETE FROM leaves WHERE index = 1")
+    tampered(database_url, "DELETE FROM leaves WHERE index = 1")
     append(database_url)
     for one in (sealing, Sealing(database, seals)):
         with pytest.raises(LogInconsistent):
@@ -68,7 +62,7 @@ async def test_a_database_put_back_before_an_anchor_seals_nothing_and_takes_entr
     await sealing.once(now=True)
     append(database_url, 2)
     await sealing.once(now=True)
-    forge(
+    tampered(
         database_url,
         "DELETE FROM entries USING leaves WHERE entries.entry_id = leaves.entry_id AND index >= 2",
         "DELETE FROM leaves WHERE index >= 2",
@@ -134,7 +128,7 @@ async def test_a_checkpoint_that_only_the_anchors_know_is_taken_over(
 ) -> None:
     append(database_url, 2)
     await sealing.once(now=True)
-    forge(
+    tampered(
         database_url,
         "DELETE FROM checkpoints",
         "UPDATE sealer SET published_size = 0, signed_size = 0",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from eventstore.database import Database
-from tests.support.appender import appending, told
+from tests.support.appending import appending, told
 from tests.support.database import execute
 
 
