@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 POSTGRES ?= 15
 
 # A file's tests stay together: they share what its fixtures make. Every worker has a PostgreSQL of its own.
-SPREAD := --numprocesses auto --dist loadfile
+SPREAD := --numprocesses auto --dist loadfile --no-loadscope-reorder # files of few tests are the long ones: not last
 
 # An environment of its own: checkov alone brings a hundred packages. What the provider's package asks for is
 # left out (--no-deps): only its schema is read.
