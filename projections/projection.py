@@ -39,6 +39,11 @@ LISTING = "listed_messages"
 """What an append writes last, from `message_status` and registrations: see `projections/listing.py`."""
 
 
+def is_by_message(table: Table) -> bool:
+    """Return whether each row of a projected table tells of one message."""
+    return "message_id" in table.primary_key.columns
+
+
 def projection(name: str) -> Projection:
     """Return the projection of that name; raises `UnknownProjection`."""
     for one in PROJECTIONS:

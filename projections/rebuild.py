@@ -24,12 +24,12 @@ from projections.projection import Projection
 from projections.refold import (
     REBUILD_LOCK,
     Progress,
+    complete,
     count_events,
-    create_empty,
     create_indexes_by,
+    create_to_fill,
     fold_all_by,
     fold_since,
-    give_comments,
     one_moment,
     search_first,
 )
@@ -52,10 +52,13 @@ ROUNDS = 20
 """How often what was appended meanwhile is folded before the writers are held all the same."""
 
 LOCK_TIMEOUT = "50ms"
-"""How long a lock is waited for: whoever comes later waits behind us."""
+"""How long a lock is waited for that holds off callbacks or reads: whoever comes later waits behind us."""
+
+MAINTENANCE_TIMEOUT = "30s"
+"""How long a vacuum is waited for: longer than `deadlock_timeout`, after which PostgreSQL cancels its own."""
 
 PATIENCE = 600.0
-"""Seconds in which the lock is tried for, again and again: an autovacuum may hold it for minutes."""
+"""Seconds in which the locks are tried for, again and again."""
 
 
 class TableBusy(LedgerError):
@@ -185,7 +188,7 @@ def _fold_into_shadow(
     """Fold the ledger as it is at one moment; return the events folded, and the snapshot of that moment."""
     live = _live_schema(connection)
     for table in projection.tables:
-        create_empty(connection, table, SHADOW)
+        create_to_fill(connection, table, SHADOW)
     with one_moment(connection):
         ((since,),) = connection.execute("SELECT pg_current_snapshot()::text").fetchall()
         events = count_events(connection)
@@ -194,7 +197,7 @@ def _fold_into_shadow(
     create_indexes_by(WORKERS, connection, projection.tables, SHADOW)
     with connection.transaction():
         for table in projection.tables:
-            give_comments(connection, table, SHADOW)
+            complete(connection, table, SHADOW)
             _give_belongings(connection, table, live)
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SHADOW, table.name)))
     return events, since
@@ -253,11 +256,23 @@ def _busy(_: object) -> None:
 
 
 def _swap(connection: Connection, projection: Projection, since: str, live: str) -> int:
+    """Fold the rest and put the shadow in place, in this transaction; return how many events that were.
+
+    A vacuum of one of these tables may take minutes. Its lock is asked for first, behind which no callback
+    and no read waits, so that we may wait as well, until PostgreSQL cancels an autovacuum for us.
+    """
+    names = [(schema, table.name) for table in projection.tables for schema in (live, SHADOW)]
+    names += [(live, listed_messages.name)] if _lists(projection) else []
+    vacuumed = sql.SQL(", ").join(sql.Identifier(*name) for name in names)
     tables = sql.SQL(", ").join(sql.Identifier(live, table.name) for table in projection.tables)
-    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
-    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(tables))  # the writers
+    timeout = sql.SQL("SET LOCAL lock_timeout = {}")
+    connection.execute(timeout.format(sql.Literal(MAINTENANCE_TIMEOUT)))
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(vacuumed))
     search_first(connection, SHADOW)
-    folded, _ = fold_since(connection, (projection,), since)
+    folded, since = fold_since(connection, (projection,), since)
+    connection.execute(timeout.format(sql.Literal(LOCK_TIMEOUT)))
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(tables))  # the writers
+    rest, _ = fold_since(connection, (projection,), since)
     if _lists(projection):  # first, as who reads a page of it
         connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(live, listed_messages.name)))
         connection.execute(
@@ -274,4 +289,4 @@ def _swap(connection: Connection, projection: Projection, since: str, live: str)
                     sql.Identifier(source, table.name), sql.Identifier(target)
                 )
             )
-    return folded
+    return folded + rest

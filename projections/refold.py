@@ -4,10 +4,11 @@ The folds name their tables without a schema. Where the search path begins with 
 tables of those names (a temporary one, a shadow), they fill those, and the live ones are left alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
+from typing import LiteralString
 
 from psycopg import Connection, sql
 from sqlalchemy import Index, MetaData, Table
@@ -15,7 +16,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment, SetTableComment
 
 from eventstore.statements import statement
-from projections.projection import Projection, folds
+from projections.projection import Projection, is_by_message
+from projections.reading import filling_folds
 
 SLICE = 40_000
 """Events that one statement folds, about: whole messages, so a message of many events makes a larger one."""
@@ -42,11 +44,11 @@ def fold_all(
 def fold_all_by(
     workers: int, connection: Connection, projections: Iterable[Projection], progress: Progress, schema: str
 ) -> None:
-    """Do as `fold_all`, into the tables of `schema`, by several connections more.
+    """Do as `fold_all`, into the empty tables of `schema`, by several connections more.
 
     They see what `connection` sees, and commit what they write.
     """
-    slices, fold = _Slices(connection, SLICE), _folding("slice", projections)
+    slices, fold = _Slices(connection, SLICE), _folding("slice", projections, filling_folds)
     ((snapshot,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
 
     def work() -> None:
@@ -122,11 +124,24 @@ def create_empty(connection: Connection, table: Table, schema: str) -> None:
     connection.execute(_text(CreateTable(twin)))
 
 
+def create_to_fill(connection: Connection, table: Table, schema: str) -> None:
+    """Do as `create_empty`, for `fold_all_by`: a table that is by message has no key until it is complete.
+
+    Nor is it vacuumed until then: that would take a fifth of two cores, and its lock would be in the way.
+    """
+    create_empty(connection, table, schema)
+    _alter(connection, table, schema, "SET (autovacuum_enabled = false)")
+    if is_by_message(table):
+        _alter(connection, table, schema, "DROP CONSTRAINT {key}")
+
+
 def create_indexes_by(workers: int, connection: Connection, tables: Iterable[Table], schema: str) -> None:
-    """Give the tables in that schema their indexes, by several connections like this one, an index each."""
+    """Give what was created to be filled its indexes, by several connections like this one, an index each."""
     twins = [table.to_metadata(MetaData(), schema=schema) for table in tables]
+    indexes = [index for twin in twins for index in sorted(twin.indexes, key=_name)]
+    keys = [_unique_index(twin) for twin in twins if is_by_message(twin)]
     # Shared by the workers: to take the next of a list's iterator is one step.
-    left = iter([_text(CreateIndex(index)) for twin in twins for index in sorted(twin.indexes, key=_name)])
+    left = iter([_text(CreateIndex(index)) for index in (*keys, *indexes)])
 
     def work() -> None:
         with _another(connection) as own:
@@ -144,8 +159,22 @@ def create_indexes_by(workers: int, connection: Connection, tables: Iterable[Tab
             done.result()
 
 
-def give_comments(connection: Connection, table: Table, schema: str) -> None:
-    """Give the table in that schema its comments."""
+def _unique_index(table: Table) -> Index:
+    """Return an index that can become the table's primary key."""
+    return Index(str(table.primary_key.name), *table.primary_key.columns, unique=True)
+
+
+def _alter(connection: Connection, table: Table, schema: str, how: LiteralString) -> None:
+    key = sql.Identifier(str(table.primary_key.name))
+    named = sql.SQL("ALTER TABLE {} ").format(sql.Identifier(schema, table.name))
+    connection.execute(named + sql.SQL(how).format(key=key))
+
+
+def complete(connection: Connection, table: Table, schema: str) -> None:
+    """Give what was created to be filled, and has its indexes, its key and comments; let it be vacuumed."""
+    if is_by_message(table):
+        _alter(connection, table, schema, "ADD CONSTRAINT {key} PRIMARY KEY USING INDEX {key}")
+    _alter(connection, table, schema, "RESET (autovacuum_enabled)")
     twin = table.to_metadata(MetaData(), schema=schema)
     if twin.comment is not None:
         connection.execute(_text(SetTableComment(twin)))
@@ -183,8 +212,13 @@ def search_first(connection: Connection, schema: str) -> None:
     )
 
 
-def _folding(source: str, projections: Iterable[Projection]) -> bytes:
-    parts = "".join(f",\n{name} AS (\n{text}\n)" for name, text in folds(projections).items())
+def _folding(
+    source: str,
+    projections: Iterable[Projection],
+    folds: Callable[[Projection], Mapping[str, str]] = Projection.folds,
+) -> bytes:
+    texts = {name: text for one in projections for name, text in folds(one).items()}
+    parts = "".join(f",\n{name} AS (\n{text}\n)" for name, text in texts.items())
     return statement("projections", source).replace("/* folds */", parts).encode()
 
 

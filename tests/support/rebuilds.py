@@ -3,8 +3,9 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ import pytest
 from projections import rebuild
 from projections.projection import PROJECTIONS
 from projections.verify import Difference, verify
-from tests.support.appending import append, numbered
+from tests.support.appending import append, connected, numbered
 
 
 def found(connection: psycopg.Connection) -> list[Difference]:
@@ -86,6 +87,35 @@ def wait_for_waiting(connection: psycopg.Connection, how_many: int) -> None:
     )
     while connection.execute(query).fetchone() != (how_many,):
         time.sleep(0.01)  # nothing tells of it
+
+
+SLOWEST = {
+    "autovacuum_vacuum_insert_threshold": 0,
+    "autovacuum_vacuum_insert_scale_factor": 0,
+    "autovacuum_vacuum_cost_delay": 100,
+    "autovacuum_vacuum_cost_limit": 1,
+}
+"""A table's settings with which it is vacuumed at once, and that takes a second for each few pages."""
+
+
+@contextmanager
+def autovacuum_in(owner: psycopg.Connection, url: str, table: str) -> Iterator[None]:
+    """Let the server vacuum a table, very slowly; the block begins when it has begun."""
+    told = ", ".join(f"{name} = {value}" for name, value in SLOWEST.items())
+    owner.execute(f"ALTER TABLE {table} SET ({told})")
+    with connected(url) as superuser:
+        superuser.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
+        superuser.execute("SELECT pg_reload_conf()")
+        try:
+            running = "SELECT FROM pg_stat_progress_vacuum WHERE relid = %s::regclass"
+            until = time.monotonic() + 60
+            while not superuser.execute(running, [table]).rowcount:
+                assert time.monotonic() < until, "no vacuum begins"
+                time.sleep(0.05)  # nothing tells of it
+            yield
+        finally:
+            superuser.execute("ALTER SYSTEM RESET autovacuum_naptime")
+            superuser.execute("SELECT pg_reload_conf()")
 
 
 class Writing:

@@ -11,8 +11,9 @@ from psycopg.rows import dict_row
 
 from eventstore.events import Event
 from projections.projection import CURRENT_STATUS, PROJECTIONS
-from projections.reading import reading_folds
+from projections.reading import filling_folds, reading_folds
 from tests.support.appending import append, connected
+from tests.support.counted import COUNTED
 from tests.support.database import cloned
 from tests.support.events import EVENTS
 
@@ -57,3 +58,17 @@ def test_every_table_of_every_projection_can_be_read_so() -> None:
         read = [name.partition(" ")[0] for name in reading_folds(one)]
         assert {f"read_{table.name}" for table in one.tables} <= {*read}
         assert not any("INSERT" in text for text in reading_folds(one).values())
+
+
+def test_a_table_that_is_by_message_is_filled_without_a_look_at_what_it_holds() -> None:
+    for one in PROJECTIONS:
+        filling = filling_folds(one)
+        assert {*filling} == {*one.folds()}
+        for table in one.tables:
+            assert filling[f"fold_{table.name}"].startswith(f"INSERT INTO {table.name} (")
+            assert "ON CONFLICT" not in filling[f"fold_{table.name}"]
+
+
+def test_what_several_messages_come_to_is_filled_row_upon_row() -> None:
+    """A slice of messages gives rows of keys that another slice gave before."""
+    assert filling_folds(COUNTED) == COUNTED.folds()
