@@ -8,7 +8,7 @@ ffi.cdef [[
   typedef struct { long seconds; long nanoseconds; } moment;
   int clock_gettime(int clock, moment *now);
 ]]
-local bodies, signatures, count = {}, {}, 0
+local requests, count = {}, 0 -- whole requests: to make one while it is measured costs as much as to send it
 local at = -1 -- wrk asks for a request before the first one, to see whether it is one
 local threads = {}
 repeated = 0 -- global, for `done` to ask each thread for
@@ -29,10 +29,14 @@ function setup(thread)
 end
 
 function init(args)
+  wrk.method = "POST"
+  wrk.path = "/api/status/create"
+  wrk.headers["x-api-key"] = args[2]
+  wrk.headers["content-type"] = "application/json"
   for line in io.lines(args[1]) do
     count = count + 1
-    signatures[count] = line:sub(1, 64)
-    bodies[count] = line:sub(66)
+    wrk.headers["x-hmac-sha256-signature"] = line:sub(1, 64)
+    requests[count] = wrk.format(nil, nil, nil, line:sub(66))
   end
   local rate = args[3] and tonumber(args[3]:match("^([%d.]+)/s$"))
   if rate then
@@ -61,10 +65,6 @@ function init(args)
     local pause = tonumber(args[3])
     function delay() return pause end
   end
-  wrk.method = "POST"
-  wrk.path = "/api/status/create"
-  wrk.headers["x-api-key"] = args[2]
-  wrk.headers["content-type"] = "application/json"
 end
 
 function request()
@@ -72,9 +72,7 @@ function request()
   if at > count then
     repeated = repeated + 1
   end
-  local line = math.max(at - 1, 0) % count + 1
-  wrk.headers["x-hmac-sha256-signature"] = signatures[line]
-  return wrk.format(nil, nil, nil, bodies[line])
+  return requests[math.max(at - 1, 0) % count + 1]
 end
 
 function done(summary, latency, requests)
