@@ -21,9 +21,10 @@ from eventstore.identifiers import time_ordered_uuid
 from eventstore.statements import statement
 
 _ERASE = statement("eventstore", "erase")
+_HOLD_OFF_VACUUM = statement("eventstore", "hold_off_vacuum")
 
 PATIENCE = 600.0
-"""Seconds in which the lock is tried for, again and again: an autovacuum may hold it for minutes."""
+"""Seconds in which the lock is tried for, again and again."""
 
 
 class ErasureInTheWay(LedgerError):
@@ -31,7 +32,7 @@ class ErasureInTheWay(LedgerError):
 
 
 class LedgerBusy(ErasureInTheWay):
-    """The message cannot be erased now: appends, or a vacuum of the ledger, leave no moment for it."""
+    """The message cannot be erased now: appends, or a vacuum that nobody may cancel, leave no moment."""
 
 
 class Outcome(Enum):
@@ -101,6 +102,8 @@ async def _run(database: Database, request: Request, *, look_only: bool) -> Eras
 
     async def call(connection: LedgerConnection) -> dict[str, Any]:
         try:
+            if not look_only:
+                await connection.execute(_HOLD_OFF_VACUUM)
             cursor = await connection.execute(_ERASE, parameters)
         except (errors.LockNotAvailable, errors.DeadlockDetected) as busy:
             raise LedgerBusy from busy

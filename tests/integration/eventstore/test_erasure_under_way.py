@@ -22,8 +22,10 @@ from tests.integration.eventstore.test_erasure import (
     seen,
     story,
 )
+from tests.support.appending import append, connected, numbered
 from tests.support.breaking import Breaking
 from tests.support.database import execute
+from tests.support.rebuilds import autovacuum_in
 from tests.support.refused import operating, refused, replayer
 from tests.support.supplier import body, delivered
 
@@ -163,7 +165,7 @@ async def test_a_ledger_that_cannot_be_had_is_said(
     await story(client)
     monkeypatch.setattr(erasure, "PATIENCE", 0.1)
     with psycopg.connect(database_url) as other:
-        other.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as a vacuum does
+        other.execute("LOCK TABLE entries IN ROW EXCLUSIVE MODE")  # as an append does
         with pytest.raises(LedgerBusy):
             await erasure.erase(eraser, request_for())
     with psycopg.connect(database_url) as other:
@@ -172,6 +174,38 @@ async def test_a_ledger_that_cannot_be_had_is_said(
             await erasure.erase(eraser, request_for())
         other.rollback()
     assert (await erasure.erase(eraser, request_for())).outcome is Outcome.ERASED
+
+
+async def test_a_vacuum_is_waited_for_and_nobody_waits_behind_it(
+    client: httpx.AsyncClient, eraser: Database, database_url: str
+) -> None:
+    await story(client)
+    with psycopg.connect(database_url) as vacuum:
+        vacuum.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as one has it
+        erasing = asyncio.create_task(erasure.erase(eraser, request_for()))
+        while not execute(database_url, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.005)
+            assert not erasing.done()
+        await post(client, delivered(M, key="meanwhile"))
+        foreseen = await erasure.foresee(eraser, request_for())
+        assert not erasing.done()
+    told = await erasing
+    assert (told.outcome, told.events) == (Outcome.ERASED, foreseen.events)
+    assert await seen(client) == (0, 404)
+
+
+@pytest.mark.slow  # the server takes its time to begin one
+async def test_an_autovacuum_makes_way(
+    client: httpx.AsyncClient, eraser: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "PATIENCE", 10.0)
+    await story(client)
+    with connected(database_url) as owner:
+        for _ in range(1_500):
+            append(owner, numbered())
+        with autovacuum_in(owner, database_url, "entries"):
+            told = await erasure.erase(eraser, request_for())
+    assert told.outcome is Outcome.ERASED
 
 
 async def test_an_answer_that_was_lost_is_told_when_it_runs_again(

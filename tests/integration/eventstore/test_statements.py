@@ -38,7 +38,8 @@ RUN_BY_ANOTHER: dict[str, str] = dict.fromkeys(
     ],
     OPERATOR_ROLE,
 ) | dict.fromkeys(["ledger/all_keys", "ledger/create_key", "ledger/revoke_key", "projections/unlist"], OWNER)
-RUN_BY_ANOTHER |= {"eventstore/accesses": AUDITOR_ROLE, "eventstore/erase": ERASER_ROLE}
+RUN_BY_ANOTHER |= {"eventstore/accesses": AUDITOR_ROLE}
+RUN_BY_ANOTHER |= dict.fromkeys(("eventstore/erase", "eventstore/hold_off_vacuum"), ERASER_ROLE)
 """Who runs a statement, where it is not the service itself."""
 
 AT_A_CUT = ("message_at", "channels_at", "differing", "timeline")

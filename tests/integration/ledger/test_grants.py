@@ -242,7 +242,7 @@ def test_what_a_role_was_given_beside_its_lines_is_taken_back(owner: psycopg.Con
     owner.rollback()
 
 
-EXECUTABLE_BY_ONE = {"erase_message": "ledger_eraser"}
+EXECUTABLE_BY_ONE = {"erase_message": "ledger_eraser", "hold_off_vacuum": "ledger_eraser"}
 """The functions that not everybody may run, each with the one role that may; the owner's own are not here."""
 
 
