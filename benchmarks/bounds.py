@@ -62,7 +62,7 @@ BOUNDS: dict[str, str] = {
         "for as the seals' own; the four runs gave 0.93, 0.93, 0.90 and 0.94."
     ),
     "memory": (
-        "of some 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
+        "of 129 MB, 101 are there once the packages are imported (SQLAlchemy 13, psycopg 14, FastAPI 12, "
         "asyncio with TLS 10, Alembic 9, with the bare interpreter's 8); 26 come with serving, and 2 in a"
         " million callbacks."
     ),
