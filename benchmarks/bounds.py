@@ -8,8 +8,8 @@ BOUNDS: dict[str, str] = {
         "those of `wrk` and 7 the sealer's. One thread of Python serves all: it runs for 79% of the time, "
         "and for 12% waits for a core that `wrk` or PostgreSQL has; 15% of both cores are idle. It is at "
         "its mark and not past it: four runs of two days, with the same code for a callback, had medians "
-        "of 0.76 (five rounds), 0.60 (five), 0.66 (nine) and 0.68 (seven, kept; in the last `wrk` has its "
-        "requests ready beforehand, which leaves it 3 µs less to do)."
+        "of 0.76 (five rounds), 0.60 (five), 0.66 (nine) and 0.68 (seven, kept; only in the last "
+        "does `wrk` make its requests beforehand)."
     ),
     "hundred": (
         "out of reach here: at the mark an item has 36 µs of both cores together, and `COPY` of nothing "

@@ -8,7 +8,7 @@ ffi.cdef [[
   typedef struct { long seconds; long nanoseconds; } moment;
   int clock_gettime(int clock, moment *now);
 ]]
-local requests, count = {}, 0 -- whole requests: to make one while it is measured costs as much as to send it
+local requests, count = {}, 0 -- whole requests, made before anything is measured
 local at = -1 -- wrk asks for a request before the first one, to see whether it is one
 local threads = {}
 repeated = 0 -- global, for `done` to ask each thread for

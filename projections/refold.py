@@ -127,7 +127,7 @@ def create_empty(connection: Connection, table: Table, schema: str) -> None:
 def create_to_fill(connection: Connection, table: Table, schema: str) -> None:
     """Do as `create_empty`, for `fold_all_by`: a table that is by message has no key until it is complete.
 
-    Nor is it vacuumed until then: that would take a fifth of two cores, and its lock would be in the way.
+    Nor is it vacuumed until then, which would take time from the fold, and be in the way of the swap.
     """
     create_empty(connection, table, schema)
     _alter(connection, table, schema, "SET (autovacuum_enabled = false)")

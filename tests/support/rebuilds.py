@@ -3,9 +3,8 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -14,7 +13,13 @@ import pytest
 from projections import rebuild
 from projections.projection import PROJECTIONS
 from projections.verify import Difference, verify
-from tests.support.appending import append, connected, numbered
+from tests.support.appending import append, numbered
+
+READ = 'SELECT * FROM message_status JOIN channel_status USING (message_id) ORDER BY message_id COLLATE "C"'
+"""All that is in the tables that a rebuild replaces."""
+
+PATIENCE = 60.0
+"""Seconds in which what is waited for comes, or never."""
 
 
 def found(connection: psycopg.Connection) -> list[Difference]:
@@ -85,37 +90,10 @@ def wait_for_waiting(connection: psycopg.Connection, how_many: int) -> None:
         "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
+    deadline = time.monotonic() + PATIENCE
     while connection.execute(query).fetchone() != (how_many,):
-        time.sleep(0.01)  # nothing tells of it
-
-
-SLOWEST = {
-    "autovacuum_vacuum_insert_threshold": 0,
-    "autovacuum_vacuum_insert_scale_factor": 0,
-    "autovacuum_vacuum_cost_delay": 100,
-    "autovacuum_vacuum_cost_limit": 1,
-}
-"""A table's settings with which it is vacuumed at once, and that takes a second for each few pages."""
-
-
-@contextmanager
-def autovacuum_in(owner: psycopg.Connection, url: str, table: str) -> Iterator[None]:
-    """Let the server vacuum a table, very slowly; the block begins when it has begun."""
-    told = ", ".join(f"{name} = {value}" for name, value in SLOWEST.items())
-    owner.execute(f"ALTER TABLE {table} SET ({told})")
-    with connected(url) as superuser:
-        superuser.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
-        superuser.execute("SELECT pg_reload_conf()")
-        try:
-            running = "SELECT FROM pg_stat_progress_vacuum WHERE relid = %s::regclass"
-            until = time.monotonic() + 60
-            while not superuser.execute(running, [table]).rowcount:
-                assert time.monotonic() < until, "no vacuum begins"
-                time.sleep(0.05)  # nothing tells of it
-            yield
-        finally:
-            superuser.execute("ALTER SYSTEM RESET autovacuum_naptime")
-            superuser.execute("SELECT pg_reload_conf()")
+        assert time.monotonic() < deadline, f"not {how_many} wait"
+        time.sleep(0.01)  # PostgreSQL tells nobody that somebody waits
 
 
 class Writing:
@@ -124,15 +102,19 @@ class Writing:
     def __init__(self, connection: psycopg.Connection) -> None:
         self.appended = 0
         self._connection = connection
+        self._progress = threading.Condition()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(1)
 
     def go_on(self) -> None:
         """Return when two more were appended, the second of which began after this call."""
         enough = self.appended + 2
-        while self.appended < enough:
-            assert not self._run.done(), "an append failed"
-            time.sleep(0.001)  # nothing tells of it
+        deadline = time.monotonic() + PATIENCE
+        with self._progress:
+            while self.appended < enough:
+                assert not self._run.done(), "an append failed"
+                assert time.monotonic() < deadline, "an append waits"
+                self._progress.wait(0.1)
 
     def __enter__(self) -> "Writing":
         self._run = self._pool.submit(self._write)
@@ -146,4 +128,6 @@ class Writing:
     def _write(self) -> None:
         while not self._stopping.is_set():
             append(self._connection, numbered())
-            self.appended += 1
+            with self._progress:
+                self.appended += 1
+                self._progress.notify_all()

@@ -25,9 +25,9 @@ from tests.integration.eventstore.test_erasure import (
 from tests.support.appending import append, connected, numbered
 from tests.support.breaking import Breaking
 from tests.support.database import execute
-from tests.support.rebuilds import autovacuum_in
 from tests.support.refused import operating, refused, replayer
 from tests.support.supplier import body, delivered
+from tests.support.vacuum import autovacuum_in
 
 # What comes later
 
@@ -177,8 +177,9 @@ async def test_a_ledger_that_cannot_be_had_is_said(
 
 
 async def test_a_vacuum_is_waited_for_and_nobody_waits_behind_it(
-    client: httpx.AsyncClient, eraser: Database, database_url: str
+    client: httpx.AsyncClient, eraser: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(erasure, "PATIENCE", 0.0)  # it waits, and does not come again
     await story(client)
     with psycopg.connect(database_url) as vacuum:
         vacuum.execute("LOCK TABLE entries IN SHARE UPDATE EXCLUSIVE MODE")  # as one has it

@@ -18,15 +18,7 @@ from projections.rebuild import TableBusy, check, rebuild
 from projections.verify import RebuildRunning, verify
 from tests.support.appending import STORY, append, connected, numbered
 from tests.support.database import count
-from tests.support.rebuilds import (
-    Steps,
-    Writing,
-    autovacuum_in,
-    found,
-    left_behind,
-    numbers_of,
-    wait_for_waiting,
-)
+from tests.support.rebuilds import READ, Steps, Writing, found, left_behind, numbers_of, wait_for_waiting
 from tests.support.supplier import CLIENT_API_KEY, body, delivered, signed
 
 
@@ -62,9 +54,6 @@ def test_what_was_in_flight_at_the_first_moment_is_there_whenever_it_commits(
         steps.before("_swap", lambda time: slow[3].commit() if time == 3 else None)
         assert rebuild(shared, CURRENT_STATUS) == count(shared, "events") == before + 3
     assert found(shared) == []
-
-
-READ = 'SELECT * FROM message_status JOIN channel_status USING (message_id) ORDER BY message_id COLLATE "C"'
 
 
 def test_who_waits_while_the_tables_are_replaced_reads_and_writes_the_new_ones(
@@ -168,38 +157,6 @@ def test_a_reader_that_takes_long_is_waited_for_and_nobody_waits_behind_it(
         assert len(attempts) >= 4
         assert set(due) <= set(reader.execute(READ).fetchall())
     assert found(shared) == []
-
-
-@pytest.mark.parametrize("vacuumed", ["channel_status", "message_status", "listed_messages"])
-def test_a_vacuum_is_waited_for_and_nobody_waits_behind_it(
-    shared: psycopg.Connection, shared_url: str, service: psycopg.Connection, steps: Steps, vacuumed: str
-) -> None:
-    attempts: list[int] = []
-    steps.before("_swap", attempts.append)
-    with connected(shared_url) as vacuum, connected(shared_url) as reader, Writing(service) as writing:
-        vacuum.execute("BEGIN")
-        vacuum.execute(f"LOCK TABLE {vacuumed} IN SHARE UPDATE EXCLUSIVE MODE")  # as one has it
-        with ThreadPoolExecutor(1) as pool, connected(shared_url) as watching:
-            rebuilding_it = pool.submit(rebuild, shared, CURRENT_STATUS)
-            wait_for_waiting(watching, 1)
-            writing.go_on()
-            assert reader.execute(READ).fetchall()
-            vacuum.execute("COMMIT")
-            rebuilding_it.result(60)
-    assert attempts == [1], "it waits, and does not come again"
-    assert found(shared) == []
-
-
-@pytest.mark.slow  # the server takes its time to begin one
-def test_an_autovacuum_makes_way(
-    owner: psycopg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the lock was let go after 50 ms each time, PostgreSQL never saw that a vacuum held anyone up."""
-    monkeypatch.setattr(rebuilding, "PATIENCE", 10.0)
-    append(owner, *(numbered() for _ in range(2_000)))
-    with autovacuum_in(owner, database_url, "message_status"):
-        rebuild(owner, CURRENT_STATUS)
-    assert found(owner) == []
 
 
 def test_a_reader_that_never_ends_leaves_the_old_tables_in_place(
